@@ -1,0 +1,1 @@
+"""The only door to ClickHouse: connecting, exact inserts, named queries, migrations."""

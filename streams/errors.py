@@ -1,0 +1,50 @@
+"""Our own process going wrong. A failure of a record is data and never raised; a bad message is a `Refusal`.
+
+    SyncLogsError             the message is for a person: what, which value or address, what to do
+    ├── SettingsError         a setting's value can't be used
+    ├── UsageError            a command was given what it can't use
+    ├── KafkaUnavailable      Kafka does not answer, or not yet
+    ├── StoreUnavailable      ClickHouse does not answer, or refuses for a while: try again
+    ├── StoreRefused          ClickHouse refuses for good: a bug or a schema that does not fit
+    ├── PartitionLost         another worker owns the partition now
+    ├── PositionOutOfRange    a position is not in the log any more: stop and alert, never jump
+    └── StackError            a part of the embedded stack can't start
+
+Commands print the message and end with exit code 2; workers retry what says "Unavailable" and end at the rest.
+"""
+
+
+class SyncLogsError(Exception):
+    """Everything that is shown as one sentence and not as a traceback."""
+
+
+class SettingsError(SyncLogsError):
+    pass
+
+
+class UsageError(SyncLogsError):
+    pass
+
+
+class KafkaUnavailable(SyncLogsError):
+    pass
+
+
+class StoreUnavailable(SyncLogsError):
+    pass
+
+
+class StoreRefused(SyncLogsError):
+    pass
+
+
+class PartitionLost(SyncLogsError):
+    pass
+
+
+class PositionOutOfRange(SyncLogsError):
+    pass
+
+
+class StackError(SyncLogsError):
+    pass

@@ -1,0 +1,112 @@
+"""Owning a partition: it belongs to whoever last started the producer with its transactional id.
+
+As in Kafka Streams' first exactly-once mode (KIP-129): starting the producer fences every earlier owner at the broker,
+whatever froze it, cut it off or expelled it, so what changes only inside its transactions has one writer. No clock, no
+lease, no generation. The rules: open first, then read the state, then seek; after any error drop the partition and
+begin again from what the broker knows, never repair in place. Kafka 4.0 or newer.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, NoError
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from streams.config import Settings
+from streams.errors import KafkaUnavailable, PartitionLost
+from streams.kafka.clients import transactional_producer
+
+READ_TRIES = 100
+
+
+class Position(NamedTuple):
+    """A group's committed offset for a partition, and the note beside it (at most 4,096 bytes)."""
+
+    offset: int
+    note: str = ""
+
+
+class Outgoing(NamedTuple):
+    """A record to send with a transaction; `timestamp` in ms, None for now."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    timestamp: int | None = None
+
+
+class OwnedPartition:
+    """One source partition of one group. Between `open` and `close` nobody else's transactions on it succeed."""
+
+    def __init__(self, settings: Settings, group: str, tp: TopicPartition) -> None:
+        self.group = group
+        self.tp = tp
+        self._producer: AIOKafkaProducer = transactional_producer(settings, f"{group}-{tp.topic}-{tp.partition}")
+
+    async def open(self) -> None:
+        """Fence every earlier owner; an open transaction of one is aborted. PartitionLost if Kafka does not let us."""
+        try:
+            await self._producer.start()
+        except (KafkaError, OSError) as error:
+            raise PartitionLost(f"{self._name}: can't be opened: {error!r}") from error
+
+    async def commit(self, position: Position, topic: str = "", records: Sequence[Outgoing] = ()) -> None:
+        """One transaction: the records (to `topic`, same partition number) and the position; all of it or nothing.
+
+        PartitionLost when it is not certain that it was committed, above all when somebody else owns the partition.
+        """
+        producer = self._producer
+        try:
+            await producer.begin_transaction()
+            if records:
+                batches = self._batches(records)
+                sent = [await producer.send_batch(batch, topic, partition=self.tp.partition) for batch in batches]
+                # commit_transaction() does not report a record that the broker refused.
+                await asyncio.gather(*sent)
+            offsets = {self.tp: OffsetAndMetadata(position.offset, position.note)}
+            await producer.send_offsets_to_transaction(offsets, self.group)
+            await producer.commit_transaction()
+        except (KafkaError, AssertionError) as error:
+            # aiokafka asserts on its own state once a fatal error has been seen; it means the same.
+            raise PartitionLost(f"{self._name}: transaction failed: {error!r}") from error
+
+    def _batches(self, records: Sequence[Outgoing]) -> list[BatchBuilder]:
+        batches: list[BatchBuilder] = []
+        for key, value, headers, timestamp in records:
+            fields = {"key": key, "value": value, "headers": list(headers), "timestamp": timestamp}
+            if not batches or batches[-1].append(**fields) is None:  # None: the batch is full
+                batches.append(self._producer.create_batch())
+                batches[-1].append(**fields)
+        return batches
+
+    async def close(self) -> None:
+        """Whatever was not committed is aborted by the next owner."""
+        await asyncio.wait([asyncio.create_task(self._producer.stop())])
+
+    @property
+    def _name(self) -> str:
+        return f"{self.tp.topic}[{self.tp.partition}] of {self.group}"
+
+
+async def committed(admin: AIOKafkaAdminClient, group: str, tp: TopicPartition) -> Position | None:
+    """The group's committed position, None if there is none yet.
+
+    By the admin request, because `consumer.committed()` takes a coordinator that is still loading for "none yet", and
+    a worker would begin anew. A missing answer is that case: try again, then say so (KafkaUnavailable).
+    """
+    for _ in range(READ_TRIES):
+        try:
+            found = await admin.list_consumer_group_offsets(group, partitions=[tp])
+            if tp in found:
+                return Position(found[tp].offset, found[tp].metadata) if found[tp].offset >= 0 else None
+        except (NoError, KafkaError) as error:
+            if not (isinstance(error, NoError) or error.retriable):
+                raise
+        await asyncio.sleep(0.1)
+    raise KafkaUnavailable(
+        f"the committed offset of group {group} for {tp.topic}[{tp.partition}] can't be read: the coordinator does not "
+        "answer, or this client lacks the permission DESCRIBE on the group and the topic"
+    )

@@ -1,0 +1,42 @@
+"""Structured logs: one JSON line an incident on standard error, where the supervisor's file takes it.
+
+Never a payload, a message's text, a name or a secret: ids of partitions, codes and numbers only.
+"""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(level: str) -> None:
+    """Once, at the start of a process. Libraries' own logs come through too, from warning on."""
+    number = getattr(logging, level.upper())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def log(room: str) -> structlog.typing.FilteringBoundLogger:
+    """The logger of a room: `log("store").warning("insert_retried", table=..., partition=...)`."""
+    return structlog.get_logger(room=room)  # type: ignore[no-any-return]

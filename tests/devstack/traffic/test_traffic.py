@@ -1,0 +1,366 @@
+"""Simulated traffic as its receivers see it: message by message, and as the syncs and tenants that it tells of."""
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+
+from schemas.decode import decode
+from schemas.directions import DIRECTIONS
+from streams.devstack.traffic import Message, Traffic
+
+EVENTS = 200_000
+END_MS = 1_763_683_200_000  # 2025-11-21
+START_MS = END_MS - 180 * 86_400_000
+Event = dict[str, Any]
+
+
+class History(NamedTuple):
+    messages: list[Message]
+    events: list[Event]
+    """The parsed values, in the same order."""
+
+    @property
+    def records(self) -> list[Event]:
+        return [event for event in self.events if event["type"] == "record"]
+
+
+class Arrived(NamedTuple):
+    """A message as Kafka would hand it out."""
+
+    value: bytes
+    offset: int
+    timestamp: int
+
+
+@pytest.fixture(scope="module")
+def traffic() -> Traffic:
+    return Traffic(seed=7)
+
+
+@pytest.fixture(scope="module")
+def history(traffic: Traffic) -> History:
+    messages = list(traffic.history(START_MS, END_MS, EVENTS))
+    return History(messages, [orjson.loads(message.value) for message in messages])
+
+
+@pytest.fixture(scope="module")
+def syncs(history: History) -> dict[str, list[Event]]:
+    by_sync = defaultdict(list)
+    for event in history.events:
+        by_sync[event["sync_id"]].append(event)
+    return by_sync
+
+
+def live(traffic: Traffic, count: int, start: float = 1_763_000_000.0) -> list[Message]:
+    clock = itertools.count(start, 0.001)
+    return list(itertools.islice(traffic.live(lambda: next(clock)), count))
+
+
+def batches(arrived: list[Arrived], size: int) -> Iterator[list[Arrived]]:
+    return (arrived[at : at + size] for at in range(0, len(arrived), size))
+
+
+# The messages
+
+
+def test_the_same_arguments_give_the_same_bytes() -> None:
+    first = list(Traffic(seed=3, tenants=9).history(START_MS, END_MS, 3_000))
+    assert first == list(Traffic(seed=3, tenants=9).history(START_MS, END_MS, 3_000))
+    assert live(Traffic(seed=3), 3_000) == live(Traffic(seed=3), 3_000)
+
+
+def test_a_history_is_not_disturbed_by_another_one_between() -> None:
+    traffic = Traffic(seed=3)
+    alone = list(traffic.history(START_MS, END_MS, 500))
+    interrupted = traffic.history(START_MS, END_MS, 500)
+    start = list(itertools.islice(interrupted, 100))
+    live(traffic, 500)
+    assert start + list(interrupted) == alone
+
+
+@pytest.mark.parametrize("events", [0, 1, 2, 999, 30_001])
+def test_history_has_exactly_the_record_events_asked_for(traffic: Traffic, events: int) -> None:
+    types = Counter(orjson.loads(message.value)["type"] for message in traffic.history(START_MS, END_MS, events))
+    assert types["record"] == events
+
+
+def test_history_is_in_order_of_time_and_within_its_bounds(history: History) -> None:
+    times = [message.occurred_ms for message in history.messages]
+    assert times == sorted(times)
+    assert times[0] >= START_MS
+    assert times[-1] < END_MS
+
+
+@pytest.mark.parametrize("length_ms", [1, 1_000, 600_000, 3 * 3_600_000 + 1])
+def test_a_short_history_stays_within_its_bounds(traffic: Traffic, length_ms: int) -> None:
+    times = [message.occurred_ms for message in traffic.history(END_MS - length_ms, END_MS, 2_000)]
+    assert times == sorted(times)
+    assert END_MS - length_ms <= times[0] <= times[-1] < END_MS
+
+
+def test_every_event_is_accepted_as_it_stands(history: History) -> None:
+    arrived = [Arrived(value, offset, ms) for offset, (_, value, ms) in enumerate(history.messages)]
+    accepted = 0
+    for batch in batches(arrived, 500):
+        decoded = decode(batch)
+        assert decoded.refused == []
+        accepted += len(decoded.events) + len(decoded.marks)
+        assert decoded.occurred == decoded.received[: len(decoded.occurred)], "occurred_at says what occurred_ms says"
+    assert accepted == len(history.messages)
+
+
+def test_values_are_written_as_orjson_writes_them(history: History) -> None:
+    assert all(
+        orjson.dumps(event) == message.value for event, message in zip(history.events, history.messages, strict=True)
+    )
+
+
+def test_keys_spread_records_and_keep_the_marks_of_a_sync_together(history: History) -> None:
+    for event, message in zip(history.events, history.messages, strict=True):
+        part = event["record_id"] if event["type"] == "record" else event["sync_id"]
+        assert message.key.decode() == f"{event['tenant_id']}:{part}"
+
+
+def test_events_are_of_a_realistic_size(history: History) -> None:
+    sizes = [
+        len(message.value)
+        for event, message in zip(history.events, history.messages, strict=True)
+        if event["type"] == "record" and "payload" not in event
+    ]
+    assert 300 <= sum(sizes) / len(sizes) <= 450
+
+
+def test_no_id_comes_twice_in_a_session_another_session_or_another_seed(traffic: Traffic, history: History) -> None:
+    later = [orjson.loads(message.value) for message in live(traffic, 20_000)]
+    restarted = [orjson.loads(message.value) for message in live(traffic, 20_000, start=1_763_000_000.5)]
+    other = [orjson.loads(message.value) for message in Traffic(seed=8).history(START_MS, END_MS, 20_000)]
+    sessions = (history.events, later, restarted, other)
+    event_ids = [event["event_id"] for events in sessions for event in events]
+    assert len(set(event_ids)) == len(event_ids)
+    sync_ids = [{event["sync_id"] for event in events} for events in sessions]
+    assert len(set().union(*sync_ids)) == sum(map(len, sync_ids))
+
+
+# The results
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("events", [5_000, 20_000])
+def test_about_eight_per_cent_fail_and_two_are_skipped(seed: int, events: int) -> None:
+    statuses = Counter(
+        orjson.loads(message.value).get("status") for message in Traffic(seed).history(START_MS, END_MS, events)
+    )
+    assert 0.07 <= statuses["failed"] / events <= 0.09
+    assert 0.01 <= statuses["skipped"] / events <= 0.03
+
+
+def test_the_share_of_failures_holds_in_live_traffic(traffic: Traffic) -> None:
+    statuses = Counter(orjson.loads(message.value).get("status") for message in live(traffic, 60_000))
+    assert 0.07 <= statuses["failed"] / (statuses.total() - statuses[None]) <= 0.09
+
+
+def test_failed_records_carry_one_to_five_errors_and_their_payload(history: History) -> None:
+    failed = [event for event in history.records if event["status"] == "failed"]
+    assert {len(event["errors"]) for event in failed} == {1, 2, 3, 4, 5}
+    assert all(event["payload"]["id"] == event["record_id"] for event in failed)
+    assert all(error["message"] and "{" not in error["code"] for event in failed for error in event["errors"])
+
+
+def test_skipped_records_say_why_and_successes_have_no_errors(history: History) -> None:
+    for event in history.records:
+        if event["status"] == "skipped":
+            assert event["errors"][0]["message"]
+        elif event["status"] == "success":
+            assert "errors" not in event
+    successes = [event for event in history.records if event["status"] == "success"]
+    assert sum("target_id" in event for event in successes) > 0.9 * len(successes)
+    assert 0.01 < sum("payload" in event for event in successes) / len(successes) < 0.06
+    assert {event["operation"] for event in history.records} == {"create", "update", "delete", "link"}
+
+
+def test_the_documented_errors_are_the_most_frequent_of_the_pull_direction(history: History) -> None:
+    first = Counter(
+        event["errors"][0]["message"]
+        for event in history.records
+        if event["status"] == "failed" and event["direction"] == "books_to_fsm"
+    )
+    assert {message for message, _ in first.most_common(2)} == {
+        "The following mandatory field(s) were left empty: Last Name",
+        "Contact with this email-id is already associated with this company",
+    }
+
+
+def test_a_missing_last_name_is_missing_in_the_payload_too(history: History) -> None:
+    empty = [
+        event["payload"]["last_name"]
+        for event in history.records
+        if event["status"] == "failed" and event["module"] == "customers" and event["errors"][0]["field"] == "last_name"
+    ]
+    assert empty
+    assert set(empty) == {""}
+
+
+def test_failed_records_are_fixed_or_fail_again_in_a_later_sync(history: History) -> None:
+    last: dict[tuple[str, str, str], Event] = {}
+    fixed = failed_again = 0
+    for event in history.records:
+        record = (event["tenant_id"], event["module"], event["record_id"])
+        if event["attempt"] > 1:
+            assert last[record]["sync_id"] != event["sync_id"]
+            fixed += event["status"] == "success"
+            failed_again += event["status"] == "failed"
+        last[record] = event
+    assert fixed > 1_000
+    assert failed_again > 1_000
+
+
+def test_names_are_a_trial_for_a_csv(history: History) -> None:
+    names = {event["record_name"] for event in history.records}
+    assert {name[0] for name in names} >= set("=+-@\t")
+    assert any('"' in name for name in names)
+    assert any("," in name for name in names)
+    assert any(not name.isascii() for name in names)
+    assert "James Bilkin" in names
+
+
+# The syncs
+
+
+def test_a_sync_belongs_to_one_tenant_and_direction_and_carries_no_record_twice(syncs: dict[str, list[Event]]) -> None:
+    for events in syncs.values():
+        assert len({(event["tenant_id"], event["direction"]) for event in events}) == 1
+        records = [(event["module"], event["record_id"]) for event in events if event["type"] == "record"]
+        assert len(set(records)) == len(records)
+
+
+def test_modules_are_those_of_the_direction_and_a_sync_may_carry_several(syncs: dict[str, list[Event]]) -> None:
+    carried: Counter[int] = Counter()
+    seen: dict[str, set[str]] = defaultdict(set)
+    for events in syncs.values():
+        modules = {event["module"] for event in events if event["type"] == "record"}
+        carried[len(modules)] += 1
+        seen[events[0]["direction"]] |= modules
+    assert {code: set(DIRECTIONS[code].modules) for code in seen} == seen
+    assert set(seen) == {"books_to_fsm", "fsm_to_books"}
+    assert carried[1] > carried[2] > 0
+    assert carried[3] > 0
+
+
+def test_most_syncs_are_small_and_a_few_very_large(syncs: dict[str, list[Event]]) -> None:
+    sizes = sorted(sum(event["type"] == "record" for event in events) for events in syncs.values())
+    assert sizes[0] == 1
+    assert sizes[len(sizes) // 2] < 10
+    assert 3_000 < sizes[-1] <= 10_000
+
+
+def test_several_syncs_run_at_the_same_time(history: History, traffic: Traffic) -> None:
+    switches = sum(one["sync_id"] != two["sync_id"] for one, two in itertools.pairwise(history.events))
+    assert switches > 1.5 * len({event["sync_id"] for event in history.events})
+    assert len({orjson.loads(message.value)["sync_id"] for message in live(traffic, 100)}) > 5
+
+
+def test_a_finished_sync_says_its_total_unless_it_is_meant_to_be_incomplete(syncs: dict[str, list[Event]]) -> None:
+    verdicts: Counter[str] = Counter()
+    for events in syncs.values():
+        if len({event["type"] for event in events}) == 1:
+            verdicts["never announced"] += 1
+            continue
+        assert events[0]["type"] == "sync_started"
+        logged = sum(event["type"] == "record" for event in events)
+        if events[-1]["type"] != "sync_finished":
+            verdicts["not finished"] += 1
+        else:
+            assert events[-1]["records_total"] >= logged
+            verdicts["complete" if events[-1]["records_total"] == logged else "lost some"] += 1
+    announced = verdicts.total() - verdicts["never announced"]
+    assert 0.92 < verdicts["complete"] / announced < 0.99
+    assert min(verdicts["not finished"], verdicts["lost some"], verdicts["never announced"]) > 0
+
+
+def test_syncs_end_in_every_way(syncs: dict[str, list[Event]]) -> None:
+    ends: Counter[str] = Counter()
+    for events in syncs.values():
+        statuses = Counter(event["status"] for event in events if event["type"] == "record")
+        if statuses["failed"] == statuses.total():
+            ends["failed"] += 1
+        else:
+            ends["partly failed" if statuses["failed"] else "completed"] += 1
+    assert min(ends["failed"], ends["partly failed"], ends["completed"]) > 50
+
+
+# The tenants
+
+
+def test_one_tenant_is_much_larger_and_there_is_a_long_tail(history: History, traffic: Traffic) -> None:
+    shares = Counter(event["tenant_id"] for event in history.records)
+    assert shares.most_common(1)[0][0] == traffic.largest == traffic.tenants[0]
+    assert shares[traffic.largest] > 0.3 * EVENTS
+    assert sum(shares[tenant] < EVENTS / 100 for tenant in traffic.tenants) > len(traffic.tenants) / 2
+
+
+def test_tenants_stay_the_same_for_a_seed_and_a_larger_number_only_adds_to_them() -> None:
+    assert Traffic(1, tenants=600).tenants[:40] == Traffic(1).tenants
+    assert len(set(Traffic(1, tenants=600).tenants)) == 600
+    assert Traffic(2).largest != Traffic(1).largest
+
+
+def test_each_tenant_syncs_in_both_directions(history: History, traffic: Traffic) -> None:
+    directions = {event["direction"] for event in history.events if event["tenant_id"] == traffic.largest}
+    assert directions == {"books_to_fsm", "fsm_to_books"}
+
+
+def test_history_is_busier_on_working_days(history: History) -> None:
+    # 1970-01-01 was a Thursday.
+    started = [m.occurred_ms for m, e in zip(history.messages, history.events, strict=True) if e["type"] != "record"]
+    days = Counter((ms // 86_400_000 + 3) % 7 for ms in started)
+    assert min(days[day] for day in range(5)) > 2 * max(days[5], days[6])
+
+
+# Live
+
+
+def test_live_events_occur_when_they_are_taken(traffic: Traffic) -> None:
+    clock = [1_763_000_000.25]
+    messages = traffic.live(lambda: clock[0])
+    assert next(messages).occurred_ms == 1_763_000_000_250
+    clock[0] += 3_600
+    message = next(messages)
+    assert message.occurred_ms == 1_763_003_600_250
+    assert orjson.loads(message.value)["occurred_at"] == "2025-11-13T03:13:20.250Z"
+
+
+def test_live_time_does_not_follow_a_clock_that_steps_back(traffic: Traffic) -> None:
+    clock = [1_763_000_000.0]
+    messages = traffic.live(lambda: clock[0])
+    first = next(messages)
+    clock[0] -= 60
+    assert next(messages).occurred_ms == first.occurred_ms
+
+
+def test_large_syncs_leave_room_for_small_ones_in_live_traffic() -> None:
+    for seed in range(3):
+        tail = live(Traffic(seed), 60_000)[-20_000:]
+        assert len({orjson.loads(message.value)["sync_id"] for message in tail}) > 60
+
+
+# Wrong arguments
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "events", "words"),
+    [(5, 5, 1, "end_ms 5 isn't after start_ms 5"), (0, 9, -1, "events is -1")],
+)
+def test_impossible_arguments_are_refused_at_once(
+    traffic: Traffic, start: int, end: int, events: int, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        traffic.history(start, end, events)
+
+
+def test_no_tenants_are_refused() -> None:
+    with pytest.raises(ValueError, match="tenants is 0"):
+        Traffic(1, tenants=0)

@@ -1,0 +1,9 @@
+"""Why did it fail: from the errors of a record to reasons of the catalogue.
+
+Pure: no I/O, and the same errors give the same reasons at any time, whatever was classified before. In come (code,
+message, field) as the other side gave them; out go reason codes.
+"""
+
+from streams.classify.decide import Classified, classify, reason_of
+
+__all__ = ["Classified", "classify", "reason_of"]

@@ -1,0 +1,102 @@
+"""Finds the reason of a template: vendor codes of one meaning, then families of words by priority, then numbers.
+
+In come the other side's code and a template (or, for numbers, the text before masking); out goes a reason and what
+spoke for it. The rules are the catalogue's; this module compiles them once and knows no message of its own.
+"""
+
+import re
+from typing import NamedTuple
+
+from schemas.reasons import CATALOGUE, GAP, UNCLASSIFIED, Catalogue, CatalogueError
+from streams.classify.anchors import AnchorIndex, anchors_of
+from streams.classify.mask import blur
+
+
+class Verdict(NamedTuple):
+    """A reason, and the rule that decided: `code X`, `pattern ...`, `number N`, or '' if none did."""
+
+    reason: str
+    by: str
+
+
+NOTHING = Verdict(UNCLASSIFIED, "")
+
+_TOKEN = re.compile(r"[a-z]{2,40}(?:_[a-z]{1,40}){1,10}|\be[a-z]{6,12}\b|\bdaco-##?")
+_NUMBER = re.compile(r"(?<![\w.])(?:-?\d{3,10}|0x8[0-9a-f]{7})(?![\w%])", re.IGNORECASE)
+_ANNOUNCED = re.compile(
+    r"(?:http(?:/\d\.?\d?)?|status ?(?:code)?|error ?(?:code|number)?|code|errno)[\"' :=#(\[]{0,4}$"
+)
+_OPENING = " \t[(#\"'"
+_LONE_NUMBER = 8  # an HRESULT names its meaning wherever it stands; a shorter number may count anything
+
+
+class Matcher:
+    """The compiled rules of a catalogue."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._codes: dict[str, Verdict] = {}
+        self._numbers: dict[str, Verdict] = {}
+        for reason in catalogue.reasons:
+            for code in reason.codes:
+                self._codes[blur(code.lower())] = Verdict(reason.code, f"code {code}")
+            for number in reason.numbers:
+                self._numbers[number] = Verdict(reason.code, f"number {number}")
+        ordered = sorted(
+            ((pattern, reason) for reason in catalogue.reasons for pattern in reason.patterns),
+            key=lambda rule: rule[0].priority,
+        )
+        self._rules = [
+            (re.compile(pattern.match.replace("~", GAP)).search, Verdict(reason.code, f"pattern {pattern.match}"))
+            for pattern, reason in ordered
+        ]
+        for pattern, reason in ordered:
+            if not anchors_of(pattern.match):
+                raise CatalogueError(f"reason {reason.code!r}, pattern {pattern.match!r}: has no fixed word")
+        self._index = AnchorIndex([anchors_of(pattern.match) for pattern, _ in ordered])
+
+    def words(self, code: str, template: str) -> Verdict:
+        """What codes and words say. A code inside the text wins over the one beside it: it is nearer to the cause."""
+        text = f"{blur(code).lower()} {template}" if code else template
+        tokens = _TOKEN.findall(text)
+        if code:
+            tokens.insert(0, text.split(" ", 1)[0])
+        for token in reversed(tokens):
+            if (verdict := self._codes.get(token)) is not None:
+                return verdict
+        text = text.replace("_", " ")
+        left = self._index.candidates(text)
+        while left:
+            lowest = left & -left
+            search, verdict = self._rules[lowest.bit_length() - 1]
+            if search(text):
+                return verdict
+            left ^= lowest
+        return NOTHING
+
+    def number(self, code: str, text: str) -> Verdict:
+        """What an HTTP status or a numeric vendor code says, in the code or in the unmasked text."""
+        verdict = self._numbers.get(code.strip().lower())
+        if verdict is not None:
+            return verdict
+        for found in _NUMBER.finditer(text):
+            verdict = self._numbers.get(found[0].lower())
+            if verdict is not None and _speaks(found, text):
+                return verdict
+        return NOTHING
+
+
+def _speaks(number: re.Match[str], text: str) -> bool:
+    """A number speaks where the text calls it a code or opens with it; "404 records were sent" must not."""
+    if len(number[0]) >= _LONE_NUMBER:
+        return True
+    before = text[max(0, number.start() - 24) : number.start()].lower()
+    if _ANNOUNCED.search(before):
+        return True
+    return (
+        number.start() < 4
+        and not before.strip(_OPENING)
+        and text[number.end() : number.end() + 1] in (":", "", "]", ")")
+    )
+
+
+MATCHER = Matcher(CATALOGUE)

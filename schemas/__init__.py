@@ -1,1 +1,1 @@
-"""What data is: the event, its directions and reasons, the topics, the rows, the tables. No I/O but reading these files."""
+"""What data is: the event, its directions and reasons, topics, rows, tables. No I/O but reading these files."""

@@ -34,7 +34,7 @@ DELAY = Histogram(
     "synclogs_settle_delay_seconds", "From a message's Kafka timestamp to its settling, a batch's oldest", ["worker"],
     buckets=_DELAY,
 )  # fmt: skip
-TRANSACTION = Histogram("synclogs_transaction_seconds", "One Kafka transaction of a partition", ["worker"], buckets=_FAST)
+TRANSACTION = Histogram("synclogs_transaction_seconds", "One transaction of a partition", ["worker"], buckets=_FAST)
 REOPENED = Counter("synclogs_partition_reopened_total", "Partitions opened again after an error of Kafka", ["worker"])
 LAST_SETTLED = Gauge("synclogs_last_settled_timestamp_seconds", "When this worker last settled a batch", ["worker"])
 

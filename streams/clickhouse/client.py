@@ -75,8 +75,8 @@ def translate(error: BaseException, settings: Settings) -> StoreUnavailable | St
         hint = {60: "; run `synclogs migrate`", 81: "; run `synclogs migrate`", 516: "; check user and password"}
         return StoreRefused(f"ClickHouse at {settings.clickhouse} refuses: code {code} {name}{hint.get(code, '')}")
     return StoreUnavailable(
-        f"ClickHouse at {settings.clickhouse} does not answer ({type(error).__name__}). Start it (`synclogs dev` brings "
-        "one), or set SYNCLOGS_CLICKHOUSE to the address of yours."
+        f"ClickHouse at {settings.clickhouse} does not answer ({type(error).__name__}). Start it (`synclogs dev` "
+        "brings one), or set SYNCLOGS_CLICKHOUSE to the address of yours."
     )
 
 

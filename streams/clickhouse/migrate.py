@@ -60,17 +60,18 @@ def migrate(settings: Settings) -> list[str]:
 
 
 def _pending(database: Database, settings: Settings) -> list[Migration]:
-    applied = {r["number"]: r for r in database.rows("SELECT number, name, toString(sha256) AS sha256 FROM schema_migrations")}
+    journal = database.rows("SELECT number, name, toString(sha256) AS sha256 FROM schema_migrations")
+    applied = {row["number"]: row for row in journal}
     known = available()
     if newer := sorted(set(applied) - {m.number for m in known}):
         raise StoreRefused(
-            f"database {settings.database} has migration {newer[-1]} ({applied[newer[-1]]['name']}), which this version "
-            "does not know: run the version that wrote it, or a newer one"
+            f"database {settings.database} has migration {newer[-1]} ({applied[newer[-1]]['name']}), which this "
+            "version does not know: run the version that wrote it, or a newer one"
         )
     for migration in known:
         if migration.number in applied and applied[migration.number]["sha256"] != migration.sha256:
             raise StoreRefused(
-                f"migration {migration.name} was changed after database {settings.database} had applied it: restore the "
-                "file, and put the change into a new migration"
+                f"migration {migration.name} was changed after database {settings.database} had applied it: restore "
+                "the file, and put the change into a new migration"
             )
     return [migration for migration in known if migration.number not in applied]

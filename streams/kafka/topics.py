@@ -39,7 +39,8 @@ async def create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], replica
         if code == 0:
             created.append(name)
         elif code != TOPIC_EXISTS:
-            raise KafkaUnavailable(f"topic {name} can't be created: {for_code(code).__name__} {text[0] if text else ''}")
+            why = f"{for_code(code).__name__} {text[0] if text else ''}"
+            raise KafkaUnavailable(f"topic {name} can't be created: {why}")
     await _have_leaders(admin, {spec.name for spec in specs})
     return created
 

@@ -1,0 +1,122 @@
+"""What an operator does: migrate, check, look at dead letters, ask the catalogue, make a token."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from streams import config, logs
+from streams.config import Settings
+from streams.errors import SyncLogsError
+
+
+@click.command()
+@click.option("--topics/--no-topics", default=True, help="Create the Kafka topics too.")
+@click.option("--tables/--no-tables", default=True, help="Apply the pending migrations of ClickHouse.")
+def migrate(topics: bool, tables: bool) -> None:
+    """Create the topics and tables that are missing. Forward only, checksummed, safe to repeat."""
+    settings = config.load()
+    logs.configure("error")
+    if topics:
+        created = asyncio.run(create_topics(settings))
+        click.echo(f"topics created: {', '.join(created) or 'none, all are there'}")
+    if tables:
+        from streams.clickhouse.migrate import migrate as apply
+
+        click.echo(f"migrations applied: {', '.join(apply(settings)) or 'none, all are there'}")
+
+
+async def create_topics(settings: Settings) -> list[str]:
+    from streams.kafka import clients
+    from streams.kafka import topics as kafka_topics
+
+    admin = await clients.started(lambda: clients.admin(settings), settings)
+    try:
+        return await kafka_topics.create(admin, kafka_topics.wanted(settings), settings.replication)
+    finally:
+        await admin.close()
+
+
+@click.command()
+def check() -> None:
+    """Settings, connections, topics, tables: what is wrong, and what to do. Exits with 1 if anything is."""
+    settings = config.load()
+    logs.configure("error")
+    problems = [*asyncio.run(_check_kafka(settings)), *_check_clickhouse(settings)]
+    if settings.secret and len(settings.secret.get_secret_value()) < 32:
+        problems.append("SYNCLOGS_SECRET is shorter than 32 characters: the web does not start with it")
+    for problem in problems:
+        click.echo(f"- {problem}")
+    click.echo("something is to be done" if problems else "all is well")
+    sys.exit(1 if problems else 0)
+
+
+async def _check_kafka(settings: Settings) -> list[str]:
+    from streams.kafka import clients
+    from streams.kafka import topics as kafka_topics
+
+    try:
+        admin = await clients.started(lambda: clients.admin(settings), settings)
+    except SyncLogsError as error:
+        return [str(error)]
+    try:
+        return await kafka_topics.differences(admin, kafka_topics.wanted(settings))
+    finally:
+        await admin.close()
+
+
+def _check_clickhouse(settings: Settings) -> list[str]:
+    from streams.clickhouse.check import problems
+
+    try:
+        return problems(settings)
+    except SyncLogsError as error:
+        return [str(error)]
+
+
+@click.command()
+@click.option("--tenant", required=True, help="Whose records the bearer may see.")
+@click.option("--permission", multiple=True, help="Instead of the permission Two-way sync logs; may be repeated.")
+@click.option("--hours", type=click.FloatRange(0.01, 24 * 365), default=12, show_default=True)
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), default=Path("data"), show_default=True,
+              help="The dev stack whose secret signs, where SYNCLOGS_SECRET is not set.")  # fmt: skip
+def token(tenant: str, permission: tuple[str, ...], hours: float, data: Path) -> None:
+    """Print a signed token for the page and the API."""
+    import datetime as dt
+
+    from streams.auth import VIEW_SYNC_LOGS, make_token
+    from streams.devstack.secret import read_secret
+
+    settings = config.load()
+    if not settings.secret.get_secret_value():
+        settings = config.load(secret=read_secret(data))
+    click.echo(make_token(settings, tenant, list(permission) or [VIEW_SYNC_LOGS], dt.timedelta(hours=hours)))
+
+
+@click.group()
+def reasons() -> None:
+    """The catalogue of failure reasons."""
+
+
+@reasons.command("classify")
+def classify_lines() -> None:
+    """Read messages, one a line, or direction<TAB>message; print a reason's code a line."""
+    from streams.classify import classify
+
+    for line in click.get_text_stream("stdin", errors="replace"):
+        direction, tab, message = line.rstrip("\n").partition("\t")
+        text = message if tab else direction
+        click.echo(classify(direction if tab else "", [("", text, "")]).reason)
+
+
+@reasons.command("list")
+def list_reasons() -> None:
+    """Every reason in the catalogue's order."""
+    from schemas.reasons import CATALOGUE
+
+    for reason in CATALOGUE.reasons:
+        click.echo(f"{reason.code:28} {reason.title}")
+
+
+COMMANDS = (migrate, check, token, reasons)

@@ -1,0 +1,33 @@
+"""What `synclogs check` looks at in ClickHouse: migrations, dedup windows, the server's version."""
+
+from schemas import rows
+from streams.clickhouse.client import Database
+from streams.clickhouse.migrate import available
+from streams.config import Settings
+
+OLDEST = (26, 3)
+
+
+def problems(settings: Settings) -> list[str]:
+    """A sentence for each thing to mend. StoreUnavailable and StoreRefused come through."""
+    database = Database(settings)
+    found = []
+    if not database.value("EXISTS TABLE schema_migrations"):
+        return [f"database {settings.database} has no tables: run `synclogs migrate`"]
+    applied = {row["number"] for row in database.rows("SELECT number FROM schema_migrations")}
+    if pending := [m.name for m in available() if m.number not in applied]:
+        found.append(f"migrations are pending ({', '.join(pending)}): run `synclogs migrate`")
+    version = str(database.value("SELECT version()"))
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+        found.append(f"ClickHouse is {version}, needs 26.3 or newer")
+    for row in database.rows(
+        "SELECT name, create_table_query AS sql FROM system.tables "
+        "WHERE database = currentDatabase() AND name IN {names:Array(String)}",
+        names=[rows.SYNC_RECORDS.table, rows.SYNC_MARKS.table],
+    ):
+        if f"non_replicated_deduplication_window = {rows.DEDUP_WINDOW}" not in row["sql"]:
+            found.append(
+                f"table {row['name']} does not remember {rows.DEDUP_WINDOW} tokens: a late retry could double rows; "
+                f"ALTER TABLE {row['name']} MODIFY SETTING non_replicated_deduplication_window = {rows.DEDUP_WINDOW}"
+            )
+    return found

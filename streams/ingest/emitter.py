@@ -1,0 +1,115 @@
+"""The emitter: hands events to Kafka in whole batches, and tells of each batch whether Kafka has it.
+
+Idempotent and acknowledged by all replicas: within one emitter nothing is lost or doubled by a retry. A caller that
+sends again after a crash sends the same `event_id`, and so the same event.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from streams.config import Settings
+from streams.errors import KafkaUnavailable
+from streams.kafka import clients
+
+IN_FLIGHT = 64
+"""Batches handed over and not acknowledged: bounds memory where Kafka is slower than the caller."""
+
+
+def like_java(key: bytes) -> int:
+    """Kafka's own hash of a key: the partition that any other client would choose."""
+    return int(murmur2(key)) & 0x7FFFFFFF
+
+
+class Emitter:
+    """`async with Emitter(settings) as emitter: await emitter.send(key, value)`.
+
+    `accepted` and `refused` count messages; `errors` counts why Kafka refused. What was sent is on its way after at
+    most `linger` seconds, or at `flush`. KafkaUnavailable if Kafka does not answer at the start.
+    """
+
+    def __init__(self, settings: Settings, linger: float = 0.1, spread: Callable[[bytes], int] = like_java) -> None:
+        self._settings = settings
+        self._linger = linger
+        self._spread = spread
+        self._open: dict[int, BatchBuilder] = {}
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._producer: AIOKafkaProducer
+        self._partitions: list[int] = []
+        self._timer: asyncio.Task[None] | None = None
+        self.sent = self.accepted = self.refused = 0
+        self.errors: Counter[str] = Counter()
+
+    async def __aenter__(self) -> Self:
+        self._producer = await clients.started(lambda: clients.idempotent_producer(self._settings), self._settings)
+        try:
+            found = await asyncio.wait_for(self._producer.partitions_for(self._settings.records_topic), 10)
+        except (KafkaError, TimeoutError) as error:
+            await self._producer.stop()
+            raise KafkaUnavailable(
+                f"topic {self._settings.records_topic} is not there: run `synclogs migrate`, or set "
+                "SYNCLOGS_RECORDS_TOPIC to yours"
+            ) from error
+        self._partitions = sorted(found)
+        self._timer = asyncio.create_task(self._send_what_lingers())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        if self._timer:
+            self._timer.cancel()
+        if kind is None:
+            await self.flush()
+        await self._producer.stop()
+
+    async def send(self, key: bytes | None, value: bytes) -> None:
+        """Put one message into its partition's batch; waits only where Kafka lags behind."""
+        spread = self._spread(key) if key is not None else random.getrandbits(31)
+        partition = self._partitions[spread % len(self._partitions)]
+        batch = self._open.get(partition)
+        if batch is None or batch.append(key=key, value=value, timestamp=None) is None:  # None: the batch is full
+            if batch is not None:
+                await self._hand_over(partition)
+            batch = self._open[partition] = self._producer.create_batch()
+            batch.append(key=key, value=value, timestamp=None)
+        self.sent += 1
+
+    async def flush(self) -> None:
+        """Return when Kafka has answered for everything sent so far."""
+        for partition in list(self._open):
+            await self._hand_over(partition)
+        while self._in_flight:
+            await asyncio.wait(set(self._in_flight))
+
+    async def _hand_over(self, partition: int) -> None:
+        batch = self._open.pop(partition, None)
+        if batch is None:
+            return
+        task = asyncio.create_task(self._deliver(batch, partition))
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+        while len(self._in_flight) > IN_FLIGHT:
+            await asyncio.wait(set(self._in_flight), return_when=asyncio.FIRST_COMPLETED)
+
+    async def _deliver(self, batch: BatchBuilder, partition: int) -> None:
+        records = batch.record_count()
+        try:
+            sent = await self._producer.send_batch(batch, self._settings.records_topic, partition=partition)
+            await sent
+            self.accepted += records
+        except KafkaError as error:
+            self.refused += records
+            self.errors[type(error).__name__] += records
+
+    async def _send_what_lingers(self) -> None:
+        while True:
+            await asyncio.sleep(self._linger)
+            for partition in list(self._open):
+                await self._hand_over(partition)

@@ -12,14 +12,20 @@ _KEPT_WORD = 40
 
 
 class AnchorIndex:
-    """Bit n of an answer stands for the n-th list of anchors given."""
+    """Bit n of an answer stands for the n-th pattern given; each pattern must have an anchor."""
 
-    def __init__(self, anchors: list[tuple[str, ...]]) -> None:
+    def __init__(self, patterns: list[str]) -> None:
         pieces: dict[str, int] = defaultdict(int)
-        for bit, texts in enumerate(anchors):
-            for text in texts:
-                # An anchor of several words stands in a text only if its longest word stands within a word of the text.
-                pieces[max(text.split(), key=weight_of)] |= 1 << bit
+        self._count = len(patterns)
+        self._without_second = 0
+        for bit, pattern in enumerate(patterns):
+            first, *others = anchor_sets(pattern)
+            self._without_second |= 0 if others else 1 << bit
+            # The lower half of a word's mask is for the first set of a pattern, the upper half for the second.
+            for half, texts in enumerate((first, *others[:1])):
+                for text in texts:
+                    # Several words stand in a text only if the longest stands within a word of the text.
+                    pieces[max(text.split(), key=weight_of)] |= 1 << bit + half * self._count
         self._by_trigram: dict[str, list[tuple[str, int]]] = defaultdict(list)
         self._short: list[tuple[str, int]] = []
         for piece, mask in pieces.items():
@@ -35,7 +41,7 @@ class AnchorIndex:
         for word in text.split():
             bits = known(word)
             mask |= self._of_word(word) if bits is None else bits
-        return mask
+        return mask & (mask >> self._count | self._without_second) & ((1 << self._count) - 1)
 
     def _of_word(self, word: str) -> int:
         mask, index = 0, self._by_trigram
@@ -54,17 +60,17 @@ class AnchorIndex:
         return mask
 
 
-def anchors_of(pattern: str) -> tuple[str, ...]:
-    """Fixed texts of which one stands in whatever the pattern matches. Empty if the pattern has none."""
+def anchor_sets(pattern: str) -> list[tuple[str, ...]]:
+    """Sets of fixed texts: of each set, one text stands in whatever the pattern matches. The most telling set first."""
     runs, groups = _outline(pattern)
     best = max(runs, key=weight_of, default="").strip()
     choices: list[tuple[str, ...]] = [(best,)] if weight_of(best) >= 3 else []
     for group in groups:
-        parts = [anchors_of(alternative) for alternative in _alternatives(group)]
+        parts = [anchor_sets(alternative) for alternative in _alternatives(group)]
         if all(parts):
-            choices.append(tuple(dict.fromkeys(anchor for part in parts for anchor in part)))
+            choices.append(tuple(dict.fromkeys(anchor for part in parts for anchor in part[0])))
     # Few and long anchors turn most texts away.
-    return min(choices, key=lambda anchors: len(anchors) / min(map(weight_of, anchors)), default=())
+    return sorted(choices, key=lambda anchors: len(anchors) / min(map(weight_of, anchors)))
 
 
 def weight_of(text: str) -> int:

@@ -70,7 +70,7 @@ def explain(code: str, message: str) -> Verdict:
         if len(blurred) <= _KEPT_CHARACTERS:
             _blurred.keep(key, verdict, blurred.__sizeof__() + code.__sizeof__())
     # Numbers speak last, and are just what the keys of the caches do not hold.
-    return verdict if verdict.by else MATCHER.number(code, text)
+    return verdict if verdict.by or (not code and blurred == text) else MATCHER.number(code, text)
 
 
 def _by_template(code: str, masked: str) -> Verdict:

@@ -45,7 +45,8 @@ def template(blurred: str) -> str:
     if "#" in text:
         text = _NUMBER.sub("#", text)
     text = _CAMEL.sub(_split, text)
-    return " ".join(text.lower().split())
+    # Tags can be longer than what they stand for; the rules count on the bound.
+    return clip(" ".join(text.lower().split()))
 
 
 def _value(quoted: re.Match[str]) -> str:

@@ -8,8 +8,7 @@ import re
 from typing import NamedTuple
 
 from schemas.reasons import CATALOGUE, GAP, UNCLASSIFIED, Catalogue, CatalogueError
-from streams.classify.anchors import AnchorIndex, anchors_of
-from streams.classify.mask import blur
+from streams.classify.anchors import AnchorIndex, anchor_sets
 
 
 class Verdict(NamedTuple):
@@ -21,7 +20,8 @@ class Verdict(NamedTuple):
 
 NOTHING = Verdict(UNCLASSIFIED, "")
 
-_TOKEN = re.compile(r"[a-z]{2,40}(?:_[a-z]{1,40}){1,10}|\be[a-z]{6,12}\b|\bdaco-##?")
+_TOKEN = re.compile(r"\w{3,80}")
+_GROUP = re.compile(r"(?<!\\)\((?!\?)")
 _NUMBER = re.compile(r"(?<![\w.])(?:-?\d{3,10}|0x8[0-9a-f]{7})(?![\w%])", re.IGNORECASE)
 _ANNOUNCED = re.compile(
     r"(?:http(?:/\d\.?\d?)?|status ?(?:code)?|error ?(?:code|number)?|code|errno)[\"' :=#(\[]{0,4}$"
@@ -38,7 +38,7 @@ class Matcher:
         self._numbers: dict[str, Verdict] = {}
         for reason in catalogue.reasons:
             for code in reason.codes:
-                self._codes[blur(code.lower())] = Verdict(reason.code, f"code {code}")
+                self._codes[code.lower()] = Verdict(reason.code, f"code {code}")
             for number in reason.numbers:
                 self._numbers[number] = Verdict(reason.code, f"number {number}")
         ordered = sorted(
@@ -46,24 +46,24 @@ class Matcher:
             key=lambda rule: rule[0].priority,
         )
         self._rules = [
-            (re.compile(pattern.match.replace("~", GAP)).search, Verdict(reason.code, f"pattern {pattern.match}"))
+            (compiled(pattern.match).search, Verdict(reason.code, f"pattern {pattern.match}"))
             for pattern, reason in ordered
         ]
         for pattern, reason in ordered:
-            if not anchors_of(pattern.match):
+            if not anchor_sets(pattern.match):
                 raise CatalogueError(f"reason {reason.code!r}, pattern {pattern.match!r}: has no fixed word")
-        self._index = AnchorIndex([anchors_of(pattern.match) for pattern, _ in ordered])
+        self._index = AnchorIndex([pattern.match for pattern, _ in ordered])
 
     def words(self, code: str, template: str) -> Verdict:
         """What codes and words say. A code inside the text wins over the one beside it: it is nearer to the cause."""
-        text = f"{blur(code).lower()} {template}" if code else template
-        tokens = _TOKEN.findall(text)
-        if code:
-            tokens.insert(0, text.split(" ", 1)[0])
-        for token in reversed(tokens):
-            if (verdict := self._codes.get(token)) is not None:
-                return verdict
-        text = text.replace("_", " ")
+        text = f"{code.lower()} {template}" if code else template
+        if "_" in text:
+            for token in reversed(_TOKEN.findall(text)):
+                if "_" in token and (verdict := self._codes.get(token)) is not None:
+                    return verdict
+            text = text.replace("_", " ")
+        if (verdict := self._codes.get(code.lower())) is not None:
+            return verdict
         left = self._index.candidates(text)
         while left:
             lowest = left & -left
@@ -83,6 +83,11 @@ class Matcher:
             if verdict is not None and _speaks(found, text):
                 return verdict
         return NOTHING
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The regular expression of a catalogue's pattern. Nobody asks for its groups, and without them it is faster."""
+    return re.compile(_GROUP.sub("(?:", pattern).replace("~", GAP))
 
 
 def _speaks(number: re.Match[str], text: str) -> bool:

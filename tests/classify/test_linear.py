@@ -1,0 +1,57 @@
+"""Hostile messages: no message of the largest size that an event may have costs more than its length allows."""
+
+import re
+import sys
+from types import FrameType
+
+import pytest
+
+from streams.classify import decide, mask, match, unwrap
+
+LARGEST = 8192
+HOSTILE = [
+    "a", "aA", "1", "#", "'", '"', "' ", "{", "[", "<", "<a ", "<script>", "\\", "@", "a@", "a.", "a_", "_", "é", "値",
+    "::", "www.", "http://", '{"a":', '"message":"', '{"message":"{', "not ", "invalid ", "already ", "must be ",
+    "tax account ", "invalid data json path ", "limit exceed plan ", "missing required not found ", "code: 1", "429 ",
+    "0x8", "&amp;",
+]  # fmt: skip
+
+
+def calls(message: str) -> int:
+    """How many Python and C functions one cold classification calls: work that no clock has to measure."""
+    for cache in (decide._exact, decide._blurred, decide._templates, match.MATCHER._index._words):
+        cache.clear()
+    count = 0
+
+    def seen(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(seen)
+    try:
+        decide.explain("", message)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_twice_the_message_costs_at_most_twice_the_work(unit: str) -> None:
+    quarter, half, whole = (calls((unit * LARGEST)[:size]) for size in (LARGEST // 4, LARGEST // 2, LARGEST))
+    assert half <= 2.2 * quarter + 50
+    assert whole <= 2.2 * half + 50
+
+
+@pytest.mark.parametrize("module", [mask, match, unwrap], ids=lambda module: module.__name__)
+def test_no_expression_of_our_own_repeats_without_bound(module: object) -> None:
+    expressions = [value.pattern for value in vars(module).values() if isinstance(value, re.Pattern)]
+    assert expressions
+    for expression in expressions:
+        outside_classes = re.sub(r"\\.|\[[^\]]*\]", "x", expression)
+        assert not re.search(r"[*+]|\{\d*,\}", outside_classes), expression
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_rules_see_a_bounded_text(unit: str) -> None:
+    text = mask.template(mask.blur(mask.clip((unit * LARGEST)[:LARGEST])))
+    assert len(text) <= mask.HEAD + mask.TAIL + 3

@@ -12,13 +12,26 @@ from typing import NamedTuple
 
 from streams.devstack.traffic.faults import BY_DIRECTION, OUTAGES, SKIPS, Fault
 from streams.devstack.traffic.render import errors_json, payload_json, rfc3339
-from streams.devstack.traffic.tenants import RecordSet, Tenant
+from streams.devstack.traffic.tenants import MODULES, RecordSet, Tenant
 
 # Of the records that did not fail, so many carry their payload too.
 PAYLOAD_SHARE = 0.03
 _ERRORS_ON_A_RECORD = ((1, 2, 3, 4, 5), (80, 12, 5, 2, 1))
 # One draw picks a success's operation; below each bound: link, create, update; above the last: delete.
 _LINKS, _CREATES, _UPDATES = 0.03, 0.30, 0.98
+
+
+def _possible(direction: str, kind: str) -> tuple[tuple[Fault, ...], list[float]]:
+    faults = tuple(fault for fault in BY_DIRECTION[direction] if not fault.kinds or kind in fault.kinds)
+    return faults, [fault.weight for fault in faults]
+
+
+# By direction and kind of record: what can happen to it, and how likely each is.
+_POSSIBLE = {
+    (direction, module.kind): _possible(direction, module.kind)
+    for direction, modules in MODULES.items()
+    for module in modules
+}
 
 
 class Message(NamedTuple):
@@ -116,8 +129,7 @@ class _RecordWriter:
         self._rng = rng
         self._scope = scope
         self._tenant_id = plan.tenant.tenant_id
-        self._faults = BY_DIRECTION[plan.direction]
-        self._weights = [fault.weight for fault in self._faults]
+        self._direction = plan.direction
         self._outage = self._draw(OUTAGES) if plan.outage else None
 
     def succeeded(self, records: RecordSet, serial: int, attempt: int, ms: int) -> Message:
@@ -139,7 +151,7 @@ class _RecordWriter:
         if self._outage is not None:
             faults = self._outage
         else:
-            faults = earlier.faults if earlier is not None else self._draw_several()
+            faults = earlier.faults if earlier is not None else self._draw_several(records.kind)
         operation = "create" if rng.random() < 0.6 else "update"
         target = f'"target_id":"{records.target_id(serial)}",' if operation == "update" else ""
         errors = f'"errors":{errors_json(faults, rng, records, serial)},'
@@ -167,8 +179,9 @@ class _RecordWriter:
     def _draw(self, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
         return tuple(self._rng.choices(faults, [fault.weight for fault in faults]))
 
-    def _draw_several(self) -> tuple[Fault, ...]:
+    def _draw_several(self, kind: str) -> tuple[Fault, ...]:
         """One to five faults, none twice, the likeliest more often first."""
         [wanted] = self._rng.choices(*_ERRORS_ON_A_RECORD)
-        drawn = dict.fromkeys(self._rng.choices(self._faults, self._weights, k=wanted if wanted == 1 else wanted * 3))
+        faults, weights = _POSSIBLE[self._direction, kind]
+        drawn = dict.fromkeys(self._rng.choices(faults, weights, k=wanted if wanted == 1 else wanted * 3))
         return tuple(drawn)[:wanted]

@@ -27,8 +27,8 @@ _HOUR_WEIGHTS = (1, 1, 1, 1, 1, 2, 4, 8, 14, 16, 16, 15, 12, 14, 16, 15, 14, 10,
 _PACE_MS = (60, 240)
 
 _LIVE_SYNCS = 16
-# While syncs above this size hold a quarter of the places no other one starts: they stay longest, so after a while they
-# would hold all, and no small sync could start.
+# While syncs above this size hold a quarter of the places, others are cut to it: they stay longest, so after a while
+# they would hold all places, and small syncs would hardly ever start.
 _LIVE_LARGE = 500
 
 
@@ -163,10 +163,10 @@ def _weight(hour_ms: int) -> float:
 class _Place:
     """One of the places in which live syncs run, one after the other."""
 
-    def __init__(self, sending: _Sending, left: int) -> None:
+    def __init__(self, sending: _Sending, left: int, large: bool) -> None:
         self.sending = sending
         self.left = left
-        self.large = left > _LIVE_LARGE
+        self.large = large
 
 
 def _live(session: _Session, now: Callable[[], float], occurred_ms: int) -> Iterator[Message]:
@@ -190,6 +190,8 @@ def _live(session: _Session, now: Callable[[], float], occurred_ms: int) -> Iter
 
 def _next_live(session: _Session, waiting: deque[Draft], places: list[_Place], starts_ms: int) -> _Place:
     if not waiting:
-        crowded = sum(place.large for place in places) >= _LIVE_SYNCS // 4
-        waiting.extend(session.planner.draft_round(_LIVE_LARGE if crowded else LARGEST_SYNC))
-    return _Place(*session.begin(waiting.popleft(), starts_ms))
+        waiting.extend(session.planner.draft_round(LARGEST_SYNC))
+    draft = waiting.popleft()
+    if sum(place.large for place in places) >= _LIVE_SYNCS // 4:
+        draft = draft._replace(size=min(draft.size, _LIVE_LARGE))
+    return _Place(*session.begin(draft, starts_ms), large=draft.size > _LIVE_LARGE)

@@ -17,7 +17,7 @@ from streams.errors import SyncLogsError
 def migrate(topics: bool, tables: bool) -> None:
     """Create the topics and tables that are missing. Forward only, checksummed, safe to repeat."""
     settings = config.load()
-    logs.configure("error")
+    logs.configure("critical")
     if topics:
         created = asyncio.run(create_topics(settings))
         click.echo(f"topics created: {', '.join(created) or 'none, all are there'}")
@@ -42,7 +42,7 @@ async def create_topics(settings: Settings) -> list[str]:
 def check() -> None:
     """Settings, connections, topics, tables: what is wrong, and what to do. Exits with 1 if anything is."""
     settings = config.load()
-    logs.configure("error")
+    logs.configure("critical")
     problems = [*asyncio.run(_check_kafka(settings)), *_check_clickhouse(settings)]
     if settings.secret and len(settings.secret.get_secret_value()) < 32:
         problems.append("SYNCLOGS_SECRET is shorter than 32 characters: the web does not start with it")
@@ -86,7 +86,7 @@ def token(tenant: str, permission: tuple[str, ...], hours: float, data: Path) ->
     import datetime as dt
 
     from streams.auth import VIEW_SYNC_LOGS, make_token
-    from streams.devstack.secret import read_secret
+    from streams.devstack.stackdir import read_secret
 
     settings = config.load()
     if not settings.secret.get_secret_value():

@@ -50,7 +50,7 @@ def publish(week: str | None, now: bool, serve: bool) -> None:
     from streams.publish.weekly import publish as once
 
     settings = config.load()
-    logs.configure("warning")
+    logs.configure("critical")
     asyncio.run(once(settings, week=week, now=now, say=click.echo))
 
 

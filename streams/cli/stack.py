@@ -29,7 +29,7 @@ def dev(
     """
     from streams.devstack.stack import Plan, run
 
-    logs.configure("error")
+    logs.configure("critical")
     plan = Plan(data, once, rate, history, not no_traffic, count_workers, store_workers, port)
     sys.exit(asyncio.run(run(config.load(), plan)))
 

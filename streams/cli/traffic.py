@@ -25,7 +25,7 @@ def emit(file: Path, rejected: Path | None) -> None:
     from streams.ingest.lines import emit as send
 
     settings = config.load()
-    logs.configure("error")
+    logs.configure("critical")
     piped = str(file) == "-"
     keep = rejected or (Path("rejected.ndjson") if piped else file.with_name(file.name + ".rejected"))
     size = None if piped else os.stat(file).st_size
@@ -57,7 +57,7 @@ def simulate(rate: float, events: int | None, history: int, weeks: float, tenant
     from streams.devstack.simulate import simulate as send
 
     settings = config.load()
-    logs.configure("error")
+    logs.configure("critical")
     span = min(int(weeks * WEEK_MS), LONGEST_HISTORY_MS)
     load = Load(seed, tenants, history, span, rate, events, bad)
 

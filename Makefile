@@ -1,0 +1,33 @@
+# The commands of this project. `make run` and `make test` do all set-up by themselves.
+.PHONY: help run once test bench check setup setup-test lock
+
+DATA ?= data
+ARGS ?=
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: setup  ## everything on this machine, with simulated traffic, until Ctrl-C
+	@exec .venv/bin/synclogs dev --data $(DATA) $(ARGS)
+
+once: setup  ## feed six months, publish, compare page, CSV, API and SQL, end
+	@exec .venv/bin/synclogs dev --once --data build/once $(ARGS)
+
+test: setup-test check  ## all tests, on real parts
+	@.venv/bin/python -m pytest $(ARGS)
+
+check: setup-test  ## ruff and mypy
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+
+bench: setup-test  ## figures, side by side with a bare loop, into build/bench.json
+	@exec .venv/bin/python -m tests.bench $(ARGS)
+
+setup:  ## .venv and Apache Kafka; the other commands call it
+	@sh deploy/setup.sh
+
+setup-test:
+	@sh deploy/setup.sh test
+
+lock: setup-test  ## write the versions in .venv to deploy/constraints.txt
+	@.venv/bin/python -m pip freeze --exclude-editable | sort -f > deploy/constraints.txt

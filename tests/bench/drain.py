@@ -1,0 +1,66 @@
+"""Draining a backlog: yardstick, count and store one after the other on the same topic, round by round."""
+
+import time
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from streams import clock
+from streams.config import Settings
+from streams.devstack.traffic.traffic import Traffic
+from streams.ingest.emitter import Emitter
+from tests.bench.contestants import Worker, fresh, settled
+
+CONTESTANTS = ("yardstick", "count", "store")
+
+
+async def fill(settings: Settings, events: int, seed: int) -> int:
+    """Simulated traffic of the last six hours into the topic; how many messages Kafka took."""
+    end = clock.now_ms()
+    async with Emitter(settings, spread=zlib.crc32) as emitter:
+        for message in Traffic(seed).history(end - 6 * 3_600_000, end, events):
+            await emitter.send(message.key, message.value)
+    return emitter.accepted
+
+
+async def drain(base: dict[str, object], events: int, rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
+    """CPU microseconds an event and events a second of each contestant, a value a round."""
+    found: dict[str, list[float]] = {}
+    async with fresh(base, "backlog") as full, fresh(base, "empty") as empty:
+        messages = await fill(full, events, seed=1)
+        say(f"backlog of {messages:,} messages, {full.partitions} partitions")
+        for number in range(rounds):
+            for role in CONTESTANTS:
+                idle, _ = await _cpu(base, role, f"{role}_idle{number}", empty.records_topic, None)
+                cpu, wall = await _cpu(base, role, f"{role}_{number}", full.records_topic, messages)
+                found.setdefault(f"{role}_us", []).append((cpu - idle) / messages * 1e6)
+                found.setdefault(f"{role}_per_s", []).append(messages / wall)
+                say(f"round {number + 1} {role}: {found[f'{role}_us'][-1]:.2f} us, {messages / wall:,.0f} a second")
+    return found
+
+
+async def _cpu(base: dict[str, object], role: str, name: str, topic: str, messages: int | None) -> tuple[float, float]:
+    """CPU and wall seconds of a worker from its start until it has settled the topic."""
+    async with fresh(base, name, topic) as settings:
+        started = time.monotonic()
+        worker = Worker(role, settings)
+        try:
+            if messages is None:
+                return await _started(worker), 1.0
+            return await settled(worker), time.monotonic() - started
+        finally:
+            worker.end()
+
+
+async def _started(worker: Worker) -> float:
+    """CPU of starting: until it uses less than a hundredth of a core for a second."""
+    import asyncio
+
+    before: Any = None
+    for _ in range(60):
+        await asyncio.sleep(1)
+        now = worker.cpu()
+        if before is not None and now - before < 0.03:
+            return now
+        before = now
+    raise RuntimeError(f"{worker.role} is not idle on an empty topic after 60 s")

@@ -23,9 +23,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     kafka: str = Field("127.0.0.1:9092", min_length=3, description="Kafka's bootstrap servers, host:port[,host:port]")
-    clickhouse: str = Field(
-        "http://127.0.0.1:8123", pattern=r"^https?://\S+$", description="ClickHouse's HTTP address"
-    )
+    clickhouse: str = Field("http://127.0.0.1:8123", pattern=r"^https?://\S+$", description="ClickHouse's HTTP address")
     clickhouse_user: str = Field("default", description="who signs in to ClickHouse")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="that user's password")
     database: str = Field("synclogs", pattern=r"^[A-Za-z_]\w{0,62}$", description="the ClickHouse database")
@@ -60,6 +58,9 @@ class Settings(BaseSettings):
     metrics_port: Port = Field(0, description="their port; 0 takes a free one")
     secret: SecretStr = Field(
         SecretStr(""), description="signs tokens, sessions and cursors: at least 32 characters, the same for every web"
+    )
+    cache: str = Field(
+        "~/.cache/synclogs", min_length=1, description="where `make setup` keeps Kafka for `synclogs dev`"
     )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")
 

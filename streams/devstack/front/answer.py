@@ -63,7 +63,8 @@ def _run(engine: Engine, request: Request, headers: dict[str, str]) -> Answer:
         connection = engine.connect(request.params.get("database"), request.settings, request.readonly)
         closing.callback(connection.close)
         if head is not None:
-            headers["X-ClickHouse-Summary"] = json.dumps(_insert(connection, head, chain((raw[head.data_start :],), pieces)))
+            data = chain((raw[head.data_start :],), pieces)
+            headers["X-ClickHouse-Summary"] = json.dumps(_insert(connection, head, data))
             return Answer(HTTPStatus.OK, headers)
         text = _decoded(raw)
         form = headers["X-ClickHouse-Format"] = output_format(raw) or request.default_format()

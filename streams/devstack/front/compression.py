@@ -33,7 +33,7 @@ class Decoder:
         if self.encoding not in ENCODINGS:
             raise BadEncoding(f"Content-Encoding {encoding!r} is not supported; use one of {', '.join(ENCODINGS)}")
         self._new = _NEW_DECODER.get(self.encoding)
-        self._frame = self._new() if self._new else None
+        self._frame: Any = self._new() if self._new else None
         self._in_frame = False
 
     def feed(self, piece: bytes) -> bytes:

@@ -11,9 +11,10 @@ MAX_STATEMENT = 64 * 1024 * 1024
 
 # Parameters of ClickHouse's HTTP interface that are no settings. Sessions are accepted and mean nothing here.
 _NO_SETTING = frozenset(
-    """query database user password session_id session_timeout session_check query_id quota_key compress decompress
-    default_format wait_end_of_query buffer_size role client_protocol_version http_headers_progress_interval_ms
-    send_progress_in_http_headers enable_http_compression add_http_cors_header stacktrace close_session""".split()
+    {"query", "database", "query_id", "user", "password", "quota_key", "role", "session_id", "session_timeout"}
+    | {"session_check", "close_session", "compress", "decompress", "enable_http_compression", "default_format"}
+    | {"wait_end_of_query", "buffer_size", "client_protocol_version", "send_progress_in_http_headers"}
+    | {"http_headers_progress_interval_ms", "add_http_cors_header", "stacktrace"}
 )
 _BOUND = "param_"
 

@@ -3,7 +3,7 @@ one after it is BrokenOff, so that the transport leaves the answer visibly unfin
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from chdb import ChdbError
@@ -34,7 +34,7 @@ class Stream(Iterator[bytes]):
 
     def __init__(self, connection: Any, text: str, form: str, bound: dict[str, str], tag: str) -> None:
         """Runs the statement up to its first chunk; raises QueryFailed where that fails, and has closed then."""
-        self._chunks = _chunks(connection, text, form, bound, tag)
+        self._chunks: Generator[bytes, None, None] = _chunks(connection, text, form, bound, tag)
         self._first: bytes | None = next(self._chunks)
 
     def __next__(self) -> bytes:
@@ -53,7 +53,7 @@ def can_stream(statement: bytes, form: str) -> bool:
     return form in HEADER_LINES and first_word(statement) in ("SELECT", "WITH")
 
 
-def _chunks(connection: Any, text: str, form: str, bound: dict[str, str], tag: str) -> Any:
+def _chunks(connection: Any, text: str, form: str, bound: dict[str, str], tag: str) -> Generator[bytes, None, None]:
     begun = False
     try:
         stream = connection.send_query(text, form, params=bound)

@@ -11,7 +11,7 @@ run: setup  ## everything on this machine, with simulated traffic, until Ctrl-C
 	@exec .venv/bin/synclogs dev --data $(DATA) $(ARGS)
 
 once: setup  ## feed six months, publish, compare page, CSV, API and SQL, end
-	@exec .venv/bin/synclogs dev --once --data build/once $(ARGS)
+	@exec .venv/bin/synclogs dev --once $(ARGS)
 
 test: setup-test check  ## all tests, on real parts
 	@.venv/bin/python -m pytest $(ARGS)

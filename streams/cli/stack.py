@@ -10,8 +10,8 @@ from streams import config, logs
 
 
 @click.command()
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), default=Path("data"), show_default=True,
-              help="Where Kafka, ClickHouse and the logs live; survives restarts.")  # fmt: skip
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path),
+              help="Where Kafka, ClickHouse and logs live. [default: data; with --once nothing stays]")  # fmt: skip
 @click.option("--once", is_flag=True, help="Feed, publish, compare page, CSV, API and SQL, print the summary, end.")
 @click.option("--rate", type=click.FloatRange(min=0.1), default=50, show_default=True, help="Live events a second.")
 @click.option("--history", type=click.IntRange(min=0), default=None, help="Results of the six months before.")
@@ -20,7 +20,7 @@ from streams import config, logs
 @click.option("--store-workers", type=click.IntRange(0, 16), default=1, show_default=True)
 @click.option("--port", type=click.IntRange(0, 65_535), default=None, help="The page's port. [default: 8080 or free]")
 def dev(
-    data: Path, once: bool, rate: float, history: int | None, no_traffic: bool, count_workers: int,
+    data: Path | None, once: bool, rate: float, history: int | None, no_traffic: bool, count_workers: int,
     store_workers: int, port: int | None,
 ) -> None:  # fmt: skip
     """Start Kafka, ClickHouse, both workers, publisher and page here, with simulated traffic, until Ctrl-C.

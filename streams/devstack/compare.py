@@ -33,7 +33,8 @@ FROM sync_records WHERE kafka_offset < {cuts:Map(UInt16, UInt64)}[kafka_partitio
 GROUP BY tenant_id, direction, reason"""
 _SNAPSHOT = "SELECT cut, cuts FROM snapshots ORDER BY number DESC LIMIT 1"
 _STORED = """SELECT (SELECT count() FROM sync_records) AS rows, (SELECT count() FROM sync_marks) AS marks,
-    (SELECT count() FROM dead_letters) AS dead, (SELECT uniqExact(kafka_partition, kafka_offset) FROM sync_records) AS uniq"""
+    (SELECT count() FROM dead_letters) AS dead,
+    (SELECT uniqExact(kafka_partition, kafka_offset) FROM sync_records) AS uniq"""
 
 
 @dataclass
@@ -63,8 +64,7 @@ async def compare(
         rows = await asyncio.to_thread(database.rows, _BY_REASON, cuts=cuts, cut=snapshot["cut"], days=days)
         reasons |= {(r["tenant_id"], r["direction"], period, r["reason"]): r["records"] for r in rows}
     _compare_stored(database, sum(cuts.values()), found)
-    done = 0
-    for tenant, token in tokens.items():
+    for done, (tenant, token) in enumerate(tokens.items(), 1):
         async with httpx.AsyncClient(
             base_url=web, headers={"Authorization": f"Bearer {token}"}, timeout=60
         ) as client:  # fmt: skip
@@ -72,7 +72,6 @@ async def compare(
                 of_tenant = {s: row for (t, d, s), row in syncs.items() if (t, d) == (tenant, direction)}
                 by_reason = {(p, r): n for (t, d, p, r), n in reasons.items() if (t, d) == (tenant, direction)}
                 await _Tenant(client, direction, found, f"{tenant} {direction}").compare(of_tenant, by_reason)
-        done += 1
         progress(done, len(tokens))
     return found
 
@@ -128,7 +127,8 @@ class _Tenant:
     def _compare_sync_page(self, sync: str, text: str, failed: int) -> None:
         shown = [int(n) for a, n in COUNT_LINK.findall(text) if "reason=" not in a]
         by_reason = [int(n) for a, n in COUNT_LINK.findall(text) if "reason=" in a]
-        self.found.same("pages", f"{self.name} {sync}", page=max(shown, default=0), by_reason=sum(by_reason), sql=failed)
+        numbers = {"page": max(shown, default=0), "by_reason": sum(by_reason), "sql": failed}
+        self.found.same("pages", f"{self.name} {sync}", **numbers)
 
     async def _compare_file(self, link: str, numbers: set[int], limit: asyncio.Semaphore) -> None:
         async with limit:

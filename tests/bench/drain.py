@@ -1,5 +1,6 @@
 """Draining a backlog: yardstick, count and store one after the other on the same topic, round by round."""
 
+import asyncio
 import time
 import zlib
 from collections.abc import Callable
@@ -23,7 +24,9 @@ async def fill(settings: Settings, events: int, seed: int) -> int:
     return emitter.accepted
 
 
-async def drain(base: dict[str, object], events: int, rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
+async def drain(
+    base: dict[str, object], events: int, rounds: int, say: Callable[[str], None]
+) -> dict[str, list[float]]:  # fmt: skip
     """CPU microseconds an event and events a second of each contestant, a value a round."""
     found: dict[str, list[float]] = {}
     async with fresh(base, "backlog") as full, fresh(base, "empty") as empty:
@@ -54,8 +57,6 @@ async def _cpu(base: dict[str, object], role: str, name: str, topic: str, messag
 
 async def _started(worker: Worker) -> float:
     """CPU of starting: until it uses less than a hundredth of a core for a second."""
-    import asyncio
-
     before: Any = None
     for _ in range(60):
         await asyncio.sleep(1)

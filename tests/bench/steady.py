@@ -72,9 +72,14 @@ async def _one(
     settled = memory[min(60, len(memory) // 2):]
     say(f"steady {role}: {us:.1f} us an event at {events / seconds:,.0f}/s, visible p50 {watch.percentile(0.5):.2f} s, "
         f"p99 {p99:.2f} s, memory {max(memory) >> 20} MiB")  # fmt: skip
-    return {f"{role}_steady_us": us, f"{role}_steady_rate": events / seconds, f"{role}_visible_p50_s": watch.percentile(0.5),
-            f"{role}_visible_p99_s": p99, f"{role}_memory_mib": max(memory) / 2**20,
-            f"{role}_memory_spread": max(settled) / min(settled) - 1}  # fmt: skip
+    return {
+        f"{role}_steady_us": us,
+        f"{role}_steady_rate": events / seconds,
+        f"{role}_visible_p50_s": watch.percentile(0.5),
+        f"{role}_visible_p99_s": p99,
+        f"{role}_memory_mib": max(memory) / 2**20,
+        f"{role}_memory_spread": max(settled) / min(settled) - 1,
+    }
 
 
 async def _send(settings: Settings, rate: int, watch: Watch, stop: asyncio.Event) -> None:

@@ -1,5 +1,5 @@
-"""The yardstick: what anybody would write. A bare aiokafka loop that validates, classifies, counts in a dict and inserts
-row tuples through the same ClickHouse client; neither exact (nothing ties offsets to rows) nor durable (the dict).
+"""The yardstick: what anybody would write. A bare aiokafka loop that validates, classifies, counts in a dict and
+inserts row tuples through the same ClickHouse client. Not exact (nothing ties offsets to rows), not durable (the dict).
 
 Run as a process of its own: `python -m tests.bench.yardstick GROUP`, with the settings in the environment.
 """
@@ -49,7 +49,7 @@ async def run(group: str) -> None:
         await consumer.commit()
 
 
-def _take(messages: Sequence[Any], partition: int, counts: Counter[tuple[Any, ...]], rows: list[tuple[Any, ...]]) -> None:
+def _take(messages: Sequence[Any], partition: int, counts: Counter[Any], rows: list[tuple[Any, ...]]) -> None:
     decoded = decode(messages)
     topic = messages[0].topic
     for event, offset, occurred, received in zip(

@@ -7,7 +7,9 @@
     ├── StoreUnavailable      ClickHouse does not answer, or refuses for a while: try again
     ├── StoreRefused          ClickHouse refuses for good: a bug or a schema that does not fit
     ├── PartitionLost         another worker owns the partition now
+    ├── StateRefused          what a worker left in Kafka can't be read by this version
     ├── PositionOutOfRange    a position is not in the log any more: stop and alert, never jump
+    ├── TooManyDeadLetters    so many bad messages in a row that the fault is ours or a sender's: stop before all is lost
     └── StackError            a part of the embedded stack can't start
 
 Commands print the message and end with exit code 2; workers retry what says "Unavailable" and end at the rest.
@@ -42,7 +44,15 @@ class PartitionLost(SyncLogsError):
     pass
 
 
+class StateRefused(SyncLogsError):
+    pass
+
+
 class PositionOutOfRange(SyncLogsError):
+    pass
+
+
+class TooManyDeadLetters(SyncLogsError):
     pass
 
 

@@ -1,0 +1,187 @@
+"""The count worker, from top to bottom: Faust delivers runs of records, each partition's ledger counts them, a timer
+commits what was counted, and ClickHouse follows. An error ends the process at once; its supervisor starts it afresh.
+
+All that counts is in Kafka at any time: in the changelog, counts and position together.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Coroutine
+from typing import Any, NoReturn
+
+from aiokafka import TopicPartition
+from faust.types import TP
+
+from streams import metrics
+from streams.config import Settings
+from streams.count import driver
+from streams.count.ledger import Ledger
+from streams.count.live import Live
+from streams.count.reading import LogReader
+from streams.count.watch import Watch
+from streams.kafka import clients, topics
+from streams.logs import log
+from streams.telemetry import Telemetry
+
+OPENED_AT_ONCE = 4
+STOP_SECONDS = 2.0
+
+
+def run(settings: Settings) -> int:
+    """Count until SIGTERM or SIGINT; the exit code. Waits for Kafka for as long as it takes."""
+    driver.use_uvloop()
+    return asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    worker = CountWorker(settings)
+    telemetry = Telemetry(settings.metrics_host, settings.metrics_port, worker.why_not_ready)
+    log("count").info("serving", metrics=telemetry.address)
+    try:
+        if await _unless(stop, worker.start()):
+            await stop.wait()
+        await worker.stop()
+        return 0
+    finally:
+        telemetry.close()
+
+
+async def _unless(stop: asyncio.Event, starting: Coroutine[Any, Any, None]) -> bool:
+    """Whether it came to its end before `stop` was set; it is cancelled else."""
+    start, stopped = asyncio.create_task(starting), asyncio.create_task(stop.wait())
+    await asyncio.wait((start, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if start.done():
+        start.result()
+        return True
+    start.cancel()
+    await asyncio.wait((start,), timeout=STOP_SECONDS)
+    return False
+
+
+class CountWorker:
+    """One process's share of the partitions: `start`, then `stop`, once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ledgers: dict[TopicPartition, Ledger] = {}
+        self._reader = LogReader(settings)
+        self._watch = Watch(self._reader, self._ledgers.values)
+        self._live = Live(settings, self._ledgers.values)
+        self._opening = asyncio.Semaphore(OPENED_AT_ONCE)
+        self._between = True
+        self._waits_for = "Kafka"
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._app, source = driver.application(settings)
+        self._app.agent(source, name="count")(self._count)
+        driver.follow_rebalances(self._app, self._before_rebalance, self._follow_assignment)
+
+    async def start(self) -> None:
+        settings = self._settings
+        admin = await clients.started(lambda: clients.admin(settings), settings, patient=True)
+        await topics.create(admin, topics.wanted(settings), settings.replication)
+        await admin.close()
+        await self._reader.start()
+        self._waits_for = "partitions"
+        for work in (self._follow_faust(), self._flush_often(), self._watch.run(), self._live.run()):
+            self._tasks.add(_vital(work))
+
+    async def _follow_faust(self) -> None:
+        await self._app.start()
+        await self._app.wait_until_stopped()
+        die("Faust has stopped", driver.ended(self._app))
+
+    # 1. Which partitions are ours.
+
+    async def _before_rebalance(self, *_: Any, **__: Any) -> None:
+        """The next owner may open a ledger as soon as this returns: flush now, and not again before the assignment."""
+        await self._flush()
+        self._between = True
+
+    async def _follow_assignment(self, _: driver.App, assigned: set[TP], **__: Any) -> None:
+        mine = {TopicPartition(*tp) for tp in assigned if tp.topic == self._settings.records_topic}
+        for tp in self._ledgers.keys() - mine:
+            await self._ledgers.pop(tp).close()
+        for tp in mine - self._ledgers.keys():
+            table = driver.table(self._app, f"counts-{tp.partition}", self._settings.partitions)
+            self._ledgers[tp] = Ledger(self._settings, tp, table, self._reader)
+            self._tasks.add(_vital(self._open(self._ledgers[tp])))
+        self._between = False
+        self._waits_for = ""
+        metrics.REBALANCES.labels("count").inc()
+        log("count").info("assigned", partitions=sorted(tp.partition for tp in mine))
+
+    async def _open(self, ledger: Ledger) -> None:
+        async with self._opening:  # few at a time: a hundred at once would take so long that none is in time
+            if self._ledgers.get(ledger.source) is ledger:
+                await ledger.open()
+
+    # 2. Runs are counted. The agent is Faust's.
+
+    async def _count(self, stream: Any) -> None:
+        async for event in stream.events():
+            ledger = self._ledgers.get(TopicPartition(*event.message.tp))
+            if ledger:  # else the partition has gone to another worker
+                try:
+                    await ledger.apply(event.value)
+                except Exception as error:
+                    die("a run can't be counted", error)  # Faust would start the agent again, and go on without the run
+
+    # 3. What was counted is committed.
+
+    async def _flush_often(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.count_flush_seconds)
+            if not self._between:
+                await self._flush()
+
+    async def _flush(self) -> None:
+        """An error ends the process: what of it was committed, only Kafka knows. (In Faust's hands it can hang.)"""
+        try:
+            await asyncio.gather(*(ledger.flush() for ledger in self._ledgers.values()))
+        except Exception as error:
+            die("what was counted can't be committed", error)
+
+    # 4. The end.
+
+    async def stop(self) -> None:
+        """Commit, let ClickHouse follow, hand the partitions over: within drain_seconds and two more."""
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
+            task.cancel()
+        self._between = True
+        await self._flush()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._live.write(), self._settings.drain_seconds)
+        closing = [ledger.close() for ledger in self._ledgers.values()]
+        self._ledgers.clear()
+        ending: list[Awaitable[None]] = [*closing, self._app.stop(), self._reader.close()]
+        await asyncio.wait([asyncio.ensure_future(end) for end in ending], timeout=STOP_SECONDS)
+
+    def why_not_ready(self) -> str:
+        return f"waiting for {self._waits_for}" if self._waits_for else self._watch.why_not_ready()
+
+
+def _vital(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task whose error is the process's."""
+    task = asyncio.create_task(work)
+
+    def look(done: asyncio.Task[None]) -> None:
+        if not done.cancelled() and (error := done.exception()):
+            die("a part of the worker failed", error)
+
+    task.add_done_callback(look)
+    return task
+
+
+def die(what: str, why: BaseException | str) -> NoReturn:
+    """End the process now, whatever else is under way."""
+    log("count").error("ended", what=what, why=repr(why))
+    sys.stderr.flush()
+    os._exit(1)

@@ -1,0 +1,64 @@
+"""How a ledger is kept in the changelog: one record for each entry, and one for the position up to which they count.
+
+Pure. Keys and values are compact JSON; a deleted entry is a tombstone. The position's record names the version of the
+format, so that a changelog of another version is refused instead of being misread.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import orjson
+from aiokafka import TopicPartition
+
+from streams.count.tally import Counts, Entry
+from streams.errors import StateRefused
+from streams.kafka.partition import Outgoing
+
+VERSION = 1
+
+
+class State(NamedTuple):
+    """What a ledger is restored from. `latest` is the highest Kafka timestamp counted, in ms since 1970."""
+
+    position: int
+    latest: int
+    entries: dict[Entry, Counts]
+
+
+def entry_record(source: TopicPartition, entry: Entry, counts: Counts | None) -> Outgoing:
+    """The record of an entry as it now stands; None: it is deleted."""
+    hour, tenant, direction, sync = entry
+    key = orjson.dumps((hour, source.topic, source.partition, tenant, direction, sync))
+    return Outgoing(key, None if counts is None else orjson.dumps(counts))
+
+
+def position_record(source: TopicPartition, position: int, latest: int) -> Outgoing:
+    value = {"version": VERSION, "position": position, "latest": latest}
+    return Outgoing(_position_key(source), orjson.dumps(value))
+
+
+def _position_key(source: TopicPartition) -> bytes:
+    return orjson.dumps(("position", source.topic, source.partition))
+
+
+def restore(source: TopicPartition, records: Mapping[bytes, bytes]) -> State | None:
+    """The state from each key's last value; None if nothing was ever written. StateRefused says why not."""
+    if not records:
+        return None
+    try:
+        written = orjson.loads(records[_position_key(source)])
+        version = written["version"]
+    except (KeyError, TypeError, ValueError):
+        version = None
+    if version != VERSION:
+        found = "has no position" if version is None else f"was written in format {version}"
+        raise StateRefused(
+            f"the changelog of {source.topic}[{source.partition}] {found}, this version reads format {VERSION}: run "
+            "the version that wrote it, or give SYNCLOGS_COUNT_GROUP a new name to count anew from the log's beginning"
+        )
+    entries = {}
+    for key, value in records.items():
+        hour, _, _, *names = orjson.loads(key)
+        if hour != "position":
+            entries[(hour, *names)] = orjson.loads(value)
+    return State(written["position"], written["latest"], entries)

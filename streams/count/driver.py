@@ -1,0 +1,139 @@
+"""The one file that touches Faust's inside: an app that delivers whole runs of records, and a Table that sends nothing.
+
+Faust spends about a hundred microseconds on each event, whatever the event is. Here an event is a run: all records of a
+partition that came with one fetch; `event.value` is the list of them. Every override says why it is there and is pinned
+by a test of its name in tests/count/test_driver.py, since none of it is a public interface.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, cast
+
+import faust
+import uvloop
+from faust.transport.drivers import aiokafka as stock
+from faust.types import TP
+
+from streams.config import Settings
+
+FETCH_BYTES = 2 << 20
+"""Of one partition and so of one run: a few thousand records, over which the cost of an event is nothing."""
+RUNS_IN_HAND = 4
+"""Most runs that wait for the agent. Faust's own limit is 4,096 events, which here would be gigabytes."""
+
+Run: TypeAlias = list[Any]
+
+
+class RunThread(stock.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: stock.Transport) -> Any:
+        """What Faust has no setting for. aiokafka reads these at its start, which comes after."""
+        consumer = super()._create_worker_consumer(transport)
+        # Else results of transactions that were aborted would be counted.
+        consumer._isolation_level = "read_committed"
+        # Small fetches cost ten times the CPU an event; with Faust's 1,500 ms an idle partition would hold up a busy
+        # one of the same broker, and an event would reach the metrics too late.
+        consumer._fetch_min_bytes = 1 << 20
+        consumer._fetch_max_wait_ms = 200
+        return consumer
+
+
+class RunConsumer(stock.Consumer):
+    def _new_consumer_thread(self) -> RunThread:
+        return RunThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Run]]:
+        """One 'record' a partition and fetch: the list of its records."""
+        fetched = await super()._getmany(active_partitions, timeout)
+        return {tp: [records] for tp, records in fetched.items() if records}
+
+    def _to_message(self, tp: TP, records: Run) -> Any:
+        """The message of the last record, so that Faust's read offset is right, with the run as its value."""
+        message = super()._to_message(tp, records[-1])
+        message.value = cast(bytes, records)  # a topic of raw bytes hands it on as it is
+        return message
+
+
+class RunTransport(stock.Transport):
+    Consumer = RunConsumer
+
+
+class App(faust.App):
+    def _create_directories(self) -> None:
+        """Faust would make its data directory where the process was started; nothing of ours is kept in files."""
+
+
+class CountTable(faust.Table[Any, Any]):
+    """A Table of what is committed. Make it with `CountTable(app, ...)`, never `app.Table`.
+
+    Registered with the app, Faust would recover it: half a minute for 100,000 entries, blind to transactions, and
+    dropping events. The ledger writes its changelog, in a transaction with the position, before the Table changes.
+    """
+
+    def on_key_get(self, key: Any) -> None:
+        """No sensor a key: they would cost more than the count."""
+
+    def on_key_set(self, key: Any, value: Any) -> None:
+        """Faust would send the entry to a changelog, outside of any transaction."""
+
+    def on_key_del(self, key: Any) -> None:
+        """The same for its tombstone."""
+
+
+def use_uvloop() -> None:
+    """For this process's loop and for the one of Faust's consumer thread, which takes the policy's."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+def application(settings: Settings) -> tuple[App, Any]:
+    """The Faust app and the topic of runs. Faust delivers them and does nothing else: it commits nothing, recovers
+    nothing, creates nothing, serves nothing."""
+    app = App(
+        settings.count_group,
+        broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
+        store="memory://",
+        web_enabled=False,
+        autodiscover=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=settings.partitions,
+        table_standby_replicas=0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=FETCH_BYTES,
+        broker_session_timeout=settings.session_seconds,
+        broker_heartbeat_interval=min(3.0, settings.session_seconds / 4),
+        broker_request_timeout=max(90.0, settings.session_seconds + 10),  # Faust refuses a shorter one than the session
+        broker_max_poll_interval=86_400.0,
+        broker_commit_interval=1e6,  # the ledgers commit, in their transactions
+        stream_wait_empty=False,  # a run that is cut short is read again; waiting for it could hang a rebalance
+    )
+    app.transport = RunTransport(app.conf.broker_consumer, app)
+    source = app.topic(
+        settings.records_topic,
+        key_type=bytes,
+        key_serializer="raw",
+        value_type=bytes,
+        value_serializer="raw",
+        partitions=settings.partitions,
+        maxsize=RUNS_IN_HAND,
+        acks=False,
+    )
+    return app, source
+
+
+def table(app: App, name: str, partitions: int) -> CountTable:
+    return CountTable(app, name=name, partitions=partitions, store="memory://")
+
+
+def follow_rebalances(app: App, before: Callable[..., Awaitable[None]], after: Callable[..., Awaitable[None]]) -> None:
+    """`before` runs once the flow of runs has stopped, and the group waits for it; `after(app, assigned)` at the end."""
+    revoked: Any = app.on_partitions_revoked
+    assigned: Any = app.on_partitions_assigned
+    revoked.connect(before)
+    assigned.connect(after)
+
+
+def ended(app: App) -> str:
+    """Why Faust has stopped by itself, '' while it runs: it then stands still, and says so only in its log."""
+    if app.crashed:
+        return repr(app.crash_reason)
+    return "it was stopped" if app.should_stop else ""

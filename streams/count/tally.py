@@ -1,0 +1,108 @@
+"""What a run of messages adds to the live counts: pure, so the same messages give the same counts at any time.
+
+In come Kafka records; out go, per entry (hour, tenant, direction, sync), counts by status and reason. Messages that are
+no events and marks are not counted; results whose hour lies before the horizon are counted as late only.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from operator import attrgetter
+
+from schemas.decode import Decoded, Message, decode
+from schemas.event import DAY_MS, HOUR_MS, RecordEvent
+from streams.classify import classify
+
+HORIZON_MS = 15 * DAY_MS
+"""A result is counted if its hour began at most so long before its Kafka timestamp. Never change it: what has been
+counted with another horizon could no longer be compared with the rows."""
+KEPT_MS = HORIZON_MS + DAY_MS
+"""An entry is deleted when its hour began so long before the partition's latest Kafka timestamp. The day between keeps
+a broker's clock that steps back from bringing an entry back, which would then begin at nothing."""
+SUB_BATCH = 400
+"""Messages decoded at a time: their objects stay in the processor's cache."""
+
+Entry = tuple[int, str, str, str]
+"""Start of the hour (seconds since 1970), tenant, direction, sync. A plain tuple, which the garbage collector leaves
+alone once it has seen that it holds no containers: there may be hundreds of thousands."""
+Counts = dict[str, int]
+"""Records by label: `success`, `skipped`, and `failed:REASON`."""
+
+FAILED = "failed"
+_fields = attrgetter("tenant_id", "direction", "sync_id", "status")
+_Cell = tuple[int, tuple[str, str, str, str]]
+
+
+def split(label: str) -> tuple[str, str]:
+    """A label's status and reason, '' unless failed."""
+    status, _, reason = label.partition(":")
+    return status, reason
+
+
+class Tally:
+    """Counts that are not committed yet. Times in ms since 1970; `oldest` and `latest` are Kafka timestamps."""
+
+    __slots__ = ("_cells", "late", "latest", "messages", "oldest")
+
+    def __init__(self) -> None:
+        self._cells: Counter[_Cell] = Counter()
+        self.messages = 0
+        self.late = 0
+        self.oldest = 0
+        self.latest = 0
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """Count messages, which stand in the order of their offsets."""
+        for start in range(0, len(messages), SUB_BATCH):
+            self._add_decoded(decode(messages[start : start + SUB_BATCH]))
+        if messages:
+            self.oldest = self.oldest or messages[0].timestamp
+            self.latest = max(self.latest, messages[-1].timestamp)
+            self.messages += len(messages)
+
+    def _add_decoded(self, decoded: Decoded) -> None:
+        events, hours = decoded.events, [occurred // HOUR_MS for occurred in decoded.occurred]
+        if not events:
+            return
+        if min(hours) * HOUR_MS < max(decoded.received) - HORIZON_MS:
+            events, hours = self._without_late(decoded, hours)
+        # One pass in C over all results, and one in Python over the few that failed; the cells of the first whose
+        # status is failed are left out by `entries`.
+        self._cells.update(zip(hours, map(_fields, events), strict=True))
+        self._cells.update(
+            (hour, (event.tenant_id, event.direction, event.sync_id, _failed_label(event)))
+            for hour, event in zip(hours, events, strict=True)
+            if event.status == FAILED
+        )
+
+    def _without_late(self, decoded: Decoded, hours: list[int]) -> tuple[list[RecordEvent], list[int]]:
+        kept = [
+            (event, hour)
+            for event, hour, received in zip(decoded.events, hours, decoded.received, strict=True)
+            if hour * HOUR_MS >= received - HORIZON_MS
+        ]
+        self.late += len(hours) - len(kept)
+        return [event for event, _ in kept], [hour for _, hour in kept]
+
+    def entries(self) -> dict[Entry, Counts]:
+        """The counts by entry."""
+        found: dict[Entry, Counts] = {}
+        for (hour, (tenant, direction, sync, label)), number in self._cells.items():
+            if label == FAILED:
+                continue
+            entry = (hour * 3600, sys.intern(tenant), sys.intern(direction), sys.intern(sync))
+            found.setdefault(entry, {})[label] = number
+        return found
+
+    def totals(self) -> Counter[tuple[str, str]]:
+        """Counts by direction and label."""
+        found: Counter[tuple[str, str]] = Counter()
+        for (_, (_, direction, _, label)), number in self._cells.items():
+            if label != FAILED:
+                found[direction, label] += number
+        return found
+
+
+def _failed_label(event: RecordEvent) -> str:
+    errors = [(error.code or "", error.message or "", error.field or "") for error in event.errors or ()]
+    return sys.intern(f"{FAILED}:{classify(event.direction, errors).reason}")

@@ -34,7 +34,8 @@ def configure(level: str) -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
         )
     )
-    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+    handler.setLevel(max(number, logging.WARNING))  # some libraries set their loggers' levels themselves
+    logging.basicConfig(handlers=[handler], level=handler.level, force=True)
 
 
 def log(room: str) -> structlog.typing.FilteringBoundLogger:

@@ -4,7 +4,9 @@ clickhouse-connect sends an INSERT again by itself when its answer was lost, wha
 carries a token, and every table has a window of tokens (`schemas/clickhouse`).
 """
 
+import logging
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import clickhouse_connect
@@ -13,6 +15,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Not
 
 from streams.config import Settings
 from streams.errors import StoreRefused, StoreUnavailable
+
+# A line a try while ClickHouse is away; what matters of it is in our own errors.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 # Refusals that pass by themselves, by the server's error code; any other is a bug or a schema that does not fit.
 RETRYABLE = {
@@ -108,6 +113,20 @@ class Database:
         except (ClickHouseError, OSError) as error:
             raise translate(error, self.settings) from error
         return rows[0][0] if rows else None
+
+    def stream(
+        self, sql: str, settings: Mapping[str, Any] | None = None, **parameters: Any
+    ) -> Iterator[Sequence[tuple[Any, ...]]]:
+        """The rows of a SELECT, block by block as they come, for results of any size. Close it when nobody reads on.
+
+        What goes wrong half-way is raised from the iteration: a stream that ends quietly is complete.
+        """
+        try:
+            stream = self.client.query_row_block_stream(sql, parameters=parameters, settings=dict(settings or {}))
+            with stream as blocks:
+                yield from blocks
+        except (ClickHouseError, OSError) as error:
+            raise translate(error, self.settings) from error
 
     def command(self, sql: str, token: str = "", **parameters: Any) -> None:
         """A statement without rows. An INSERT SELECT needs a token, since the client may send it twice."""

@@ -37,6 +37,7 @@ def clickhouse_spec(data: Path, log: Path, port: int) -> Spec:
 async def kafka_answers(settings: Settings, seconds: float = START_SECONDS) -> None:
     """Return once Kafka answers and the topics are there, made where missing. StackError after `seconds`."""
     async def connect() -> None:
+        await _listens(settings.kafka)
         admin = await clients.started(lambda: clients.admin(settings), settings, patient=True)
         try:
             await create(admin, wanted(settings), settings.replication)
@@ -47,6 +48,19 @@ async def kafka_answers(settings: Settings, seconds: float = START_SECONDS) -> N
         await asyncio.wait_for(connect(), seconds)
     except TimeoutError:
         raise StackError(f"Kafka at {settings.kafka} does not answer after {seconds} s: see its log") from None
+
+
+async def _listens(address: str) -> None:
+    """Return once something listens there: a client's own tries are seconds apart."""
+    host, _, port = address.split(",")[0].rpartition(":")
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            await asyncio.sleep(0.1)
+        else:
+            writer.close()
+            return
 
 
 def clickhouse_answers(settings: Settings, seconds: float = START_SECONDS) -> None:

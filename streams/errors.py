@@ -10,6 +10,7 @@
     ├── StateRefused          what a worker left in Kafka can't be read by this version
     ├── PositionOutOfRange    a position is not in the log any more: stop and alert, never jump
     ├── TooManyDeadLetters    so many bad messages in a row that the fault is ours or a sender's: stop before all is lost
+    ├── TotalsDiffer          what a publication appended contradicts itself: nothing is published
     └── StackError            a part of the embedded stack can't start
 
 Commands print the message and end with exit code 2; workers retry what says "Unavailable" and end at the rest.
@@ -53,6 +54,10 @@ class PositionOutOfRange(SyncLogsError):
 
 
 class TooManyDeadLetters(SyncLogsError):
+    pass
+
+
+class TotalsDiffer(SyncLogsError):
     pass
 
 

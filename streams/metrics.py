@@ -7,7 +7,7 @@ that a first failure shows as an increase. A retry is counted as a retry, never 
 import platform
 from importlib.metadata import version
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
 from schemas.directions import CODES
 from schemas.event import STATUSES
@@ -28,6 +28,9 @@ LAG_SECONDS = Gauge(
 )
 POSITION = Gauge("synclogs_position", "First offset that is not settled yet", ["worker", "topic", "partition"])
 PARTITIONS = Gauge("synclogs_partitions_assigned", "Partitions this worker owns", ["worker"])
+HALTED = Gauge(
+    "synclogs_partitions_halted", "Partitions that stopped until an operator decides: their position is lost", ["worker"]
+)
 REBALANCES = Counter("synclogs_rebalances_total", "Assignments this worker was given", ["worker"])
 BATCH_RECORDS = Histogram("synclogs_batch_records", "Messages settled at once", ["worker"], buckets=_SIZES)
 DELAY = Histogram(
@@ -76,9 +79,14 @@ DENIED = Counter("synclogs_denied_total", "Requests refused", ["cause"])
 BUILD = Gauge("synclogs_build_info", "What runs here", ["version", "python", "catalogue"])
 
 
+def exposition() -> tuple[bytes, str]:
+    """All metrics as Prometheus reads them, and the media type."""
+    return generate_latest(), CONTENT_TYPE_LATEST
+
+
 def _start_at_zero() -> None:
     for worker in ("count", "store"):
-        for metric in (CONSUMED, BATCH_RECORDS, DELAY, TRANSACTION, REBALANCES, REOPENED, PARTITIONS):
+        for metric in (CONSUMED, BATCH_RECORDS, DELAY, TRANSACTION, REBALANCES, REOPENED, PARTITIONS, HALTED):
             metric.labels(worker)
     for code in Code:
         DEAD_LETTERED.labels(code.value)

@@ -1,9 +1,11 @@
 """Inserts that may be sent any number of times: each with a token, by columns, and our errors for the server's."""
 
 import asyncio
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -12,11 +14,12 @@ from schemas.rows import TableColumns
 from streams import metrics
 from streams.clickhouse.client import connect, translate
 from streams.config import Settings
-from streams.errors import StoreUnavailable
-from streams.logs import log
 
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
+"""Seconds before an insert is sent again: they double from the first to the longest."""
+
+T = TypeVar("T")
 
 
 class Writer:
@@ -47,22 +50,33 @@ class Writer:
             raise translate(error, self._settings) from error
         metrics.INSERT.labels(table.table).observe(time.perf_counter() - started)
 
-    async def insert_until_taken(
-        self, table: TableColumns, columns: Sequence[Sequence[Any]], token: str, before_retry: Callable[[], Any]
-    ) -> None:
-        """Insert, again and again with growing delays while ClickHouse is away. StoreRefused comes through.
+    async def insert_in_thread(self, table: TableColumns, columns: Sequence[Sequence[Any]], token: str) -> None:
+        """`insert`, while the event loop goes on. If cancelled it may still be taken, which its token makes safe."""
+        await in_thread(lambda: self.insert(table, columns, token))
 
-        `before_retry` is awaited before each further try: it may raise to give up, or prove that the caller still owns
-        what it writes.
-        """
-        delay = FIRST_DELAY
-        while True:
-            try:
-                await asyncio.to_thread(self.insert, table, columns, token)
-                return
-            except StoreUnavailable as error:
-                metrics.INSERT_RETRIES.labels(table.table, "unavailable").inc()
-                log("clickhouse").warning("insert_retried", table=table.table, error=str(error), in_seconds=delay)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, LONGEST_DELAY)
-            await before_retry()
+
+async def in_thread(call: Callable[[], T]) -> T:
+    """What `call` returns or raises, from a thread that nobody waits for when the process ends: one that hangs on a
+    frozen server would hold up the exit for as long as its timeout."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]  # None is what T is then
+
+    def work() -> None:
+        result, error = None, None
+        try:
+            result = call()
+        except BaseException as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=work, daemon=True, name="clickhouse").start()
+    return await future

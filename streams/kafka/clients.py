@@ -111,6 +111,9 @@ async def started(make: Callable[[], Client], settings: Settings, patient: bool 
             if not patient:
                 raise unavailable(settings, error) from error
             log("kafka").warning("waiting", kafka=settings.kafka, error=type(error).__name__, again_in_seconds=delay)
+        except asyncio.CancelledError:
+            await _discard(client)
+            raise
         await asyncio.sleep(delay)
         delay = min(delay * 2, 10)
 

@@ -1,0 +1,53 @@
+"""The whole state of a partition: its committed offset, and the note beside it.
+
+(n, `epoch`) says that all below n is stored; (n, `epoch:m`) that the run [n, m) is announced and may be stored. The
+epoch is drawn at the first start and part of every token, so that tokens do not outlive a topic that was made anew.
+"""
+
+import re
+import secrets
+from typing import NamedTuple
+
+from streams.errors import PositionOutOfRange
+from streams.kafka.partition import Position
+
+_NOTE = re.compile(r"([0-9a-z]+)(?::(\d+))?")
+
+
+class State(NamedTuple):
+    """`position`: all below is stored. `announced`: the end of the run that may be stored, None if there is none."""
+
+    position: int
+    epoch: str
+    announced: int | None = None
+
+    def committed(self) -> Position:
+        """How Kafka keeps it."""
+        return Position(self.position, self.epoch if self.announced is None else f"{self.epoch}:{self.announced}")
+
+    def token(self, table: str, topic: str, partition: int, week: str) -> str:
+        """What makes a repeated insert of a part of the announced run harmless."""
+        return f"{table}:{topic}:{partition}:{self.epoch}:{self.position}-{self.announced}:{week}"
+
+
+def first(position: int) -> State:
+    """The state of a partition that nothing was ever committed for."""
+    return State(position, secrets.token_hex(4))
+
+
+def read(committed: Position, where: str) -> State:
+    """The state that Kafka kept. An offset set by hand has no note and begins a new epoch.
+
+    PositionOutOfRange for a note that is not ours: then somebody else commits for this group, and its offset says
+    nothing about what is stored.
+    """
+    if not committed.note:
+        return first(committed.offset)
+    found = _NOTE.fullmatch(committed.note)
+    end = int(found[2]) if found and found[2] else None
+    if not found or (end is not None and end <= committed.offset):
+        raise PositionOutOfRange(
+            f"{where}: the committed offset {committed.offset} carries the note {committed.note[:40]!r}, which store "
+            "did not write: find out who commits for this group, stop it, and set the offset by hand"
+        )
+    return State(committed.offset, found[1], end)

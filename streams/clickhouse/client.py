@@ -102,14 +102,14 @@ class Database:
     def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
         """The rows of a SELECT with its `{name:Type}` parameters bound."""
         try:
-            return list(self.client.query(sql, parameters=parameters).named_results())
+            return list(self.client.query(sql, parameters=_bound(parameters)).named_results())
         except (ClickHouseError, OSError) as error:
             raise translate(error, self.settings) from error
 
     def value(self, sql: str, **parameters: Any) -> Any:
         """The first value of the first row, None if there is no row."""
         try:
-            rows = self.client.query(sql, parameters=parameters).result_rows
+            rows = self.client.query(sql, parameters=_bound(parameters)).result_rows
         except (ClickHouseError, OSError) as error:
             raise translate(error, self.settings) from error
         return rows[0][0] if rows else None
@@ -122,7 +122,7 @@ class Database:
         What goes wrong half-way is raised from the iteration: a stream that ends quietly is complete.
         """
         try:
-            stream = self.client.query_row_block_stream(sql, parameters=parameters, settings=dict(settings or {}))
+            stream = self.client.query_row_block_stream(sql, parameters=_bound(parameters), settings=dict(settings or {}))
             with stream as blocks:
                 yield from blocks
         except (ClickHouseError, OSError) as error:
@@ -132,9 +132,18 @@ class Database:
         """A statement without rows. An INSERT SELECT needs a token, since the client may send it twice."""
         settings = {"insert_deduplication_token": token, "async_insert": 0} if token else {}
         try:
-            self.client.command(sql, parameters=parameters, settings=settings)
+            self.client.command(sql, parameters=_bound(parameters), settings=settings)
         except (ClickHouseError, OSError) as error:
             raise translate(error, self.settings) from error
+
+
+def _bound(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The client writes a dictionary as JSON, which has no keys but texts: a Map of numbers is written out here."""
+    return {name: _map_of_numbers(value) if isinstance(value, dict) else value for name, value in parameters.items()}
+
+
+def _map_of_numbers(value: dict[int, int]) -> str:
+    return "{" + ", ".join(f"{int(key)}: {int(number)}" for key, number in value.items()) + "}"
 
 
 def wait_for(settings: Settings, seconds: float) -> None:

@@ -1,0 +1,1 @@
+"""The page, the API and the CSV files: the published view of one tenant, by the addresses that `routes` lists."""

@@ -122,8 +122,8 @@ class Database:
         What goes wrong half-way is raised from the iteration: a stream that ends quietly is complete.
         """
         try:
-            stream = self.client.query_row_block_stream(sql, parameters=_bound(parameters), settings=dict(settings or {}))
-            with stream as blocks:
+            bound = _bound(parameters)
+            with self.client.query_row_block_stream(sql, parameters=bound, settings=dict(settings or {})) as blocks:
                 yield from blocks
         except (ClickHouseError, OSError) as error:
             raise translate(error, self.settings) from error

@@ -11,16 +11,16 @@ import threading
 from pathlib import Path
 
 from streams.devstack.datadir import DataDirRefused
-from streams.devstack.front.engine import MIB, Engine
-from streams.devstack.front.server import Front
 
 # How long running requests may finish after SIGTERM; everything the front acknowledged is safe in any case.
 _GRACE_SECONDS = 5.0
+_MIB = 1024 * 1024
+_ENDS = (signal.SIGTERM, signal.SIGINT)
 
 
 def _default_memory() -> int:
     """MiB: 3 GiB, or two fifths of a smaller machine."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _MIB
     return min(3072, machine * 2 // 5)
 
 
@@ -44,6 +44,12 @@ def _refuse(why: str) -> int:
 def main() -> int:
     """Runs the front in this process; returns its exit code."""
     options = _arguments()
+    # Blocked here, inherited by every thread, and waited for below. The engine starts threads when it is imported; one
+    # that took the signal would end the process at once, or not at all.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    from streams.devstack.front.engine import Engine
+    from streams.devstack.front.server import Front
+
     if options.config is not None and not options.config.is_file():
         return _refuse(f"--config {options.config} is no file")
     try:
@@ -52,15 +58,12 @@ def main() -> int:
         why = getattr(error, "strerror", None) or error
         return _refuse(f"cannot listen on {options.host}:{options.port}: {why}; choose another --port")
     try:
-        engine = front.engine = Engine(options.data, options.memory * MIB, options.config)
+        engine = front.engine = Engine(options.data, options.memory * _MIB, options.config)
     except DataDirRefused as error:
         return _refuse(str(error))
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     threading.Thread(target=front.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
     print(f"http://{options.host}:{front.port}", flush=True)
-    stop.wait()
+    signal.sigwait(_ENDS)
     front.shutdown()
     front.server_close()
     if front.wait_idle(_GRACE_SECONDS):

@@ -20,17 +20,17 @@ from chdb.state.sqlitelike import Connection  # noqa: E402
 
 from streams.devstack.datadir import DataDirRefused, claim  # noqa: E402
 
-MIB = 1024 * 1024
+_MIB = 1024 * 1024
 _SETTING_NAME = re.compile(r"[A-Za-z_]\w*\Z")
 _CODE = re.compile(r"Code: (\d+)")
 # A server's caches default to 5 GiB each; the dev stack's data is small and shares a laptop with Kafka and the workers.
 _CACHES = {
-    "mark_cache_size": 64 * MIB,
-    "primary_index_cache_size": 64 * MIB,
-    "index_mark_cache_size": 32 * MIB,
+    "mark_cache_size": 64 * _MIB,
+    "primary_index_cache_size": 64 * _MIB,
+    "index_mark_cache_size": 32 * _MIB,
     "uncompressed_cache_size": 0,
-    "query_condition_cache_size": 16 * MIB,
-    "compiled_expression_cache_size": 16 * MIB,
+    "query_condition_cache_size": 16 * _MIB,
+    "compiled_expression_cache_size": 16 * _MIB,
     "vector_similarity_index_cache_size": 0,
     "text_index_postings_cache_size": 0,
     "parquet_metadata_cache_size": 0,

@@ -70,8 +70,12 @@ def read_statement(url_query: bytes, pieces: Iterator[bytes]) -> tuple[bytes, In
     for piece in pieces:
         text += piece
         start = text[:MAX_HEAD]
-        # The head counts only with a byte behind it: a line end cut off by the piece's end would be taken for data.
-        if first_word(start) == "INSERT" and (head := insert_head(start)) and head.data_start < len(text):
+        # The head counts only with data behind it: a line end cut in two by the pieces would be taken for data.
+        if (
+            first_word(start) == "INSERT"
+            and (head := insert_head(start))
+            and text[head.data_start :] not in (b"", b"\r")
+        ):
             return text, head
         if len(text) > MAX_STATEMENT:
             limit = MAX_STATEMENT // 1024 // 1024

@@ -84,12 +84,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self, readonly: bool) -> None:
         with self.server.request_running():
             body = self._body()
-            if (refusal := self._refusal()) is not None:
-                self.close_connection = True
-                self._send(Answer(403, {}, iter((refusal,))))
-                return
             url = urlsplit(self.path)
-            if url.path == "/ping" or (readonly and not url.query):
+            if (refusal := self._refusal()) is not None:
+                result = Answer(403, {}, iter((refusal,)))
+            elif url.path == "/ping" or (readonly and not url.query):
                 result = Answer(200, {}, iter((b"Ok.\n",)))
             else:
                 params = dict(parse_qsl(url.query, keep_blank_values=True))

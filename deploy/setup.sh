@@ -18,7 +18,7 @@ find_python() {
 }
 
 stamp=".venv/.ready-$extras"
-wanted="$(cat pyproject.toml deploy/constraints.txt | cksum) $(pwd)"
+wanted="$(cat pyproject.toml deploy/constraints.txt deploy/setup.sh | cksum) $(pwd)"
 if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
     exit 0
 fi
@@ -37,5 +37,5 @@ if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check \
     exit 2
 fi
 echo "setup: fetching Apache Kafka (once)"
-.venv/bin/python -m streams.devstack.kafka_jars
+.venv/bin/python -c "from streams.devstack.kafka_node import prepare; prepare(print)"
 echo "$wanted" > "$stamp"

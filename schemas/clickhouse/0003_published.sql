@@ -52,12 +52,15 @@ CREATE TABLE IF NOT EXISTS published_syncs (
     succeeded UInt64,
     failed UInt64,
     skipped UInt64,
-    outcome LowCardinality(String)
+    outcome LowCardinality(String),
+    INDEX of_snapshot snapshot TYPE minmax GRANULARITY 1
 )
+-- By last_at, which only grows from version to version: by first_at a late event would put the newest version into an
+-- older week, and once that had expired the version before it would come to light again.
 ENGINE = MergeTree
-PARTITION BY toMonday(first_at)
+PARTITION BY toMonday(last_at)
 ORDER BY (tenant_id, direction, sync_id, snapshot)
-TTL toMonday(first_at) + INTERVAL 6 MONTH + INTERVAL 3 WEEK
+TTL toMonday(last_at) + INTERVAL 6 MONTH + INTERVAL 3 WEEK
 SETTINGS non_replicated_deduplication_window = 100000, ttl_only_drop_parts = 1,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
@@ -69,7 +72,8 @@ CREATE TABLE IF NOT EXISTS published_days (
     day Date,
     succeeded UInt64,
     failed UInt64,
-    skipped UInt64
+    skipped UInt64,
+    INDEX of_snapshot snapshot TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toMonday(day)
@@ -98,3 +102,35 @@ CREATE TABLE IF NOT EXISTS snapshots (
 ENGINE = MergeTree
 ORDER BY number
 SETTINGS non_replicated_deduplication_window = 100000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- Every try to publish, noted before its first row: where to look for what a crashed one left behind.
+CREATE TABLE IF NOT EXISTS publication_attempts (
+    attempt_id UUID,
+    snapshot UInt32,
+    started_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = MergeTree
+ORDER BY (started_at, attempt_id)
+TTL toMonday(started_at) + INTERVAL 60 DAY
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- The live counts as a reconciliation found them, because count goes on while it compares them with the rows.
+CREATE TABLE IF NOT EXISTS reconciliation_entries (
+    attempt_id UUID,
+    window_start DateTime('UTC'),
+    kafka_topic LowCardinality(String),
+    kafka_partition UInt16,
+    tenant_id LowCardinality(String),
+    direction LowCardinality(String),
+    sync_id String,
+    succeeded UInt64,
+    failed UInt64,
+    skipped UInt64,
+    position UInt64,
+    copied_at DateTime('UTC') DEFAULT now()
+)
+ENGINE = MergeTree
+PARTITION BY toMonday(copied_at)
+ORDER BY (attempt_id, window_start, kafka_partition)
+TTL toMonday(copied_at) + INTERVAL 2 WEEK
+SETTINGS non_replicated_deduplication_window = 1000, ttl_only_drop_parts = 1;

@@ -1,5 +1,6 @@
 """Time: UTC everywhere, milliseconds since 1970 on the wire, ISO weeks for publication. Pure but for `now`."""
 
+import contextlib
 import datetime as dt
 import time
 
@@ -45,7 +46,8 @@ def week_of(moment: dt.datetime) -> str:
 
 def end_of_week(week: str) -> dt.datetime:
     """The Monday 00:00 UTC that ends an ISO week such as 2026-W47. UsageError for anything else."""
-    try:
-        return dt.datetime.strptime(f"{week}-1", "%G-W%V-%u").replace(tzinfo=UTC) + WEEK
-    except ValueError:
-        raise UsageError(f"week {week!r} is not an ISO week; write the year and the week like 2026-W47") from None
+    with contextlib.suppress(ValueError):
+        start = dt.datetime.strptime(f"{week}-1", "%G-W%V-%u").replace(tzinfo=UTC)
+        if week_of(start) == week:  # strptime takes a week 53 that the year does not have for the first of the next
+            return start + WEEK
+    raise UsageError(f"week {week!r} is not an ISO week; write the year and the week like 2026-W47")

@@ -29,7 +29,7 @@ LAG_SECONDS = Gauge(
 POSITION = Gauge("synclogs_position", "First offset that is not settled yet", ["worker", "topic", "partition"])
 PARTITIONS = Gauge("synclogs_partitions_assigned", "Partitions this worker owns", ["worker"])
 HALTED = Gauge(
-    "synclogs_partitions_halted", "Partitions that stopped until an operator decides: their position is lost", ["worker"]
+    "synclogs_partitions_halted", "Partitions that stopped until an operator acts: their position is lost", ["worker"]
 )
 REBALANCES = Counter("synclogs_rebalances_total", "Assignments this worker was given", ["worker"])
 BATCH_RECORDS = Histogram("synclogs_batch_records", "Messages settled at once", ["worker"], buckets=_SIZES)

@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
+from streams import metrics
 from streams.errors import SettingsError
 
 
@@ -42,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/metrics":
-            self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
+            self._answer(200, *metrics.exposition())
         elif self.path == "/healthz":
             self._answer(200, b"ok\n")
         elif self.path == "/readyz":

@@ -43,7 +43,7 @@ def check() -> None:
     """Settings, connections, topics, tables: what is wrong, and what to do. Exits with 1 if anything is."""
     settings = config.load()
     logs.configure("critical")
-    problems = [*asyncio.run(_check_kafka(settings)), *_check_clickhouse(settings)]
+    problems = [*config.unknown(), *asyncio.run(_check_kafka(settings)), *_check_clickhouse(settings)]
     if settings.secret and len(settings.secret.get_secret_value()) < 32:
         problems.append("SYNCLOGS_SECRET is shorter than 32 characters: the web does not start with it")
     for problem in problems:

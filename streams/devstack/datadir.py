@@ -29,8 +29,12 @@ def claim(data: Path, part: str, version: str) -> IO[str]:
         if not stamp.exists() and {path.name for path in data.iterdir()} - {lock_name, stamp.with_suffix(".tmp").name}:
             raise DataDirRefused(f"{data} is not empty and no data directory of {part}: choose another --data")
         lock = _lock(data, data / lock_name)
-        _check(stamp, part, version)
-        _write(stamp, version)
+        try:
+            _check(stamp, part, version)
+            _write(stamp, version)
+        except BaseException:
+            lock.close()
+            raise
     except OSError as error:
         raise DataDirRefused(f"data directory {data} cannot be used: {error.strerror or error}") from None
     return lock

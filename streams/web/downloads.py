@@ -92,7 +92,6 @@ class Download(StreamingResponse):
         headers = {
             "X-Row-Count": str(count),
             "Content-Disposition": f'attachment; filename="{name}"',
-            "Cache-Control": "private, no-store",
         }
         super().__init__(self._body(), headers=headers, media_type="text/csv; charset=utf-8; header=present")
 

@@ -49,7 +49,7 @@ class Observed:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
-                headers.setdefault("Cache-Control", "private, no-cache")
+                headers.setdefault("Cache-Control", "private, no-store")
                 metrics.REQUEST_SECONDS.labels(_route(scope)).observe(time.perf_counter() - started)
             await send(message)
 

@@ -87,7 +87,7 @@ def _reasons_of(reading: Read, scope: Scope, sync_id: str) -> list[present.Item]
 
 def sync_errors(request: Request, site: ThisSite) -> Response:
     """Every reason: what it means, who fixes it, how, and whether a retry helps."""
-    return site.page("sync_errors.html", tenant=request.state.tenant, reasons=CATALOGUE.reasons, version=CATALOGUE.version)
+    return site.page("sync_errors.html", tenant=request.state.tenant, catalogue=CATALOGUE)
 
 
 def sync_setting(reading: Read) -> Response:

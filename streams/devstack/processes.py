@@ -42,7 +42,8 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A process started (`exit_code` is None) or ended; `again_in` are the seconds to its next start, None if never."""
+    """A process started (`exit_code` is None), ended, or could not be started (127, pid 0); `again_in` are the seconds
+    to its next start, None if never."""
 
     spec: Spec
     pid: int
@@ -76,7 +77,7 @@ class Supervisor:
     """Keeps processes running until `stop`. Use it in the event loop of the main thread."""
 
     def __init__(self, on_change: Callable[[Change], None], backoff: Backoff | None = None) -> None:
-        """`on_change` is called in the event loop after every start and end, and must not block."""
+        """`on_change` is called in the event loop after every start and end; it must neither block nor raise."""
         self._on_change = on_change
         self._backoff = backoff or Backoff()
         self._children: dict[tuple[str, int], _Child] = {}
@@ -152,8 +153,19 @@ class _Child:
             self._on_change(Change(self.spec, self.process.pid, code, again_in, self._starts))
             if self.stopping:
                 return
+            pause = await self._launch_again(pause)
+
+    async def _launch_again(self, pause: float) -> float:
+        """Starts the process after `pause` seconds, and tries on where the machine refuses; returns the last pause."""
+        while True:
             await asyncio.sleep(pause)
-            await self.launch()
+            try:
+                await self.launch()
+            except OSError:  # no memory, no file handles, no disk for the log: all of it may pass
+                pause = self._backoff.after(pause, up=0)
+                self._on_change(Change(self.spec, 0, 127, pause, self._starts))
+            else:
+                return pause
 
     async def end(self, grace: float) -> None:
         """Ends the process and the watching of it; one that waits for its next start is not started any more."""

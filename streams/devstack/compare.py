@@ -18,6 +18,7 @@ import httpx
 
 from schemas.directions import DIRECTIONS
 from streams.clickhouse.client import Database
+from streams.clock import UTC
 
 AT_ONCE = 6
 COUNT_LINK = re.compile(r'<a[^>]*\shref="([^"]*failed\.csv[^"]*)"[^>]*>\s*(\d+)\s*</a>')
@@ -56,12 +57,13 @@ async def compare(
     """Compare everything of the tenants in `tokens` (tenant: token) in the present snapshot."""
     found = Comparison()
     snapshot = (await asyncio.to_thread(database.rows, _SNAPSHOT))[0]
-    cuts = {int(partition): int(offset) for partition, offset in snapshot["cuts"].items()}
+    cut = snapshot["cut"].replace(tzinfo=UTC)
+    cuts = {str(partition): offset for partition, offset in snapshot["cuts"].items()}  # bound as JSON
     rows = await asyncio.to_thread(database.rows, _BY_SYNC, cuts=cuts)
     syncs = {(row["tenant_id"], row["direction"], row["sync_id"]): row for row in rows}
     reasons: dict[tuple[str, str, str, str], int] = {}
     for period, days in (("62d", 62), ("26w", 182)):
-        rows = await asyncio.to_thread(database.rows, _BY_REASON, cuts=cuts, cut=snapshot["cut"], days=days)
+        rows = await asyncio.to_thread(database.rows, _BY_REASON, cuts=cuts, cut=cut, days=days)
         reasons |= {(r["tenant_id"], r["direction"], period, r["reason"]): r["records"] for r in rows}
     _compare_stored(database, sum(cuts.values()), found)
     for done, (tenant, token) in enumerate(tokens.items(), 1):

@@ -94,6 +94,9 @@ def decode(messages: Sequence[Message]) -> Decoded:
     return decoded
 
 
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+
+
 class _Refused(Exception):
     def __init__(self, code: Code, detail: str) -> None:
         self.refusal = Refusal(code, "", detail)
@@ -106,8 +109,12 @@ def _check_bytes(value: bytes | None) -> None:
         raise _Refused(Code.TOO_LARGE, f"{len(value)} bytes, at most {MAX_MESSAGE}")
     if not value.isascii():
         value.decode()  # msgspec looks at the texts it keeps only: a payload would carry broken bytes into the table
-    if len(value) > 2 * MAX_DEPTH and value.count(b"[") + value.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
-        raise _Refused(Code.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels")
+    if _too_deep(value):
+        raise _Refused(Code.TOO_DEEP, _TOO_DEEP)
+
+
+def _too_deep(value: bytes) -> bool:
+    return value.count(b"[") + value.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH
 
 
 def _depth(value: bytes) -> int:
@@ -130,29 +137,37 @@ def _depth(value: bytes) -> int:
 
 def _decode_other(message: Message, error: Exception, decoded: Decoded) -> None:
     """A mark, which the fast decoder takes for a bad record, or really a bad message."""
-    refusal = error.refusal if isinstance(error, _Refused) else explain(error)
+    value = message.value or b""
     if isinstance(error, msgspec.ValidationError):
         try:
-            if _decode_kind(message.value or b"").type in MARKS:
-                mark = _decode_mark(message.value or b"")
-                bad = _unsound_mark(mark, message)
-                if bad is None:
-                    occurred = int(mark.occurred_at.timestamp() * 1000 + 0.0005)
-                    decoded.marks.append(Mark(mark, message.offset, occurred, message.timestamp))
-                    return
-                refusal = bad
+            if _decode_kind(value).type in MARKS:
+                _take_mark(message, _decode_mark(value), decoded)
+                return
         except msgspec.DecodeError as other:
-            refusal = explain(other)
-    elif not message.value:
+            error = other
+    if isinstance(error, _Refused):
+        refusal = error.refusal
+    elif not value:
         refusal = Refusal(Code.EMPTY_VALUE, "", "a message without a value")
+    elif _too_deep(value):
+        # A broken value of few bytes, so that nobody looked: whether a decoder gives up at its depth or at its end would
+        # depend on how deep the caller's stack is.
+        refusal = Refusal(Code.TOO_DEEP, "", _TOO_DEEP)
+    else:
+        refusal = explain(error)
     decoded.refused.append((message, refusal))
 
 
-def _unsound_mark(mark: MarkEvent, message: Message) -> Refusal | None:
-    if mark.type == "sync_finished" and mark.records_total is None:
-        return Refusal(Code.MISSING_FIELD, "records_total", "required of sync_finished and not there")
+def _take_mark(message: Message, mark: MarkEvent, decoded: Decoded) -> None:
     occurred = int(mark.occurred_at.timestamp() * 1000 + 0.0005)
-    return _unsound(mark, occurred, message.timestamp)
+    if mark.type == "sync_finished" and mark.records_total is None:
+        refusal: Refusal | None = Refusal(Code.MISSING_FIELD, "records_total", "required of sync_finished and not there")
+    else:
+        refusal = _unsound(mark, occurred, message.timestamp)
+    if refusal:
+        decoded.refused.append((message, refusal))
+    else:
+        decoded.marks.append(Mark(mark, message.offset, occurred, message.timestamp))
 
 
 def _unsound(event: RecordEvent | MarkEvent, occurred: int, received: int) -> Refusal | None:
@@ -178,7 +193,7 @@ def _all_sound(decoded: Decoded) -> bool:
     events = decoded.events
     ages = [received - occurred for received, occurred in zip(decoded.received, decoded.occurred, strict=True)]
     return not events or (
-        are_uuids("".join([event.event_id for event in events])) is not None
+        are_uuids([event.event_id for event in events])
         and {event.direction for event in events} <= CODES
         and max(ages) <= HISTORY_MS
         and min(ages) >= -AHEAD_MS

@@ -1,11 +1,12 @@
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from streams.devstack import kafka_jars as jars
-from streams.devstack.kafka_jars import JarsRefused, jar_folder, locked, prepare, verified
+from streams.devstack import kafka_jars
+from streams.devstack.kafka_jars import Jar, JarsRefused, jar_folder, locked, prepare, verified
 
 
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +24,7 @@ def test_lock_pins_kafka_and_its_logging_without_an_address() -> None:
     assert "org.apache.kafka:kafka-clients:4.3.1" in coordinates, "the endpoint that comes first decides"
     assert len({jar.name for jar in lock.jars}) == len(lock.jars)
     assert all(re.fullmatch("[0-9a-f]{64}", jar.sha256) for jar in lock.jars)
-    assert "://" not in Path(jars.__file__).with_name("kafka.lock.toml").read_text()
+    assert "://" not in Path(kafka_jars.__file__).with_name("kafka.lock.toml").read_text()
 
 
 def test_missing_jar_is_named_with_what_to_do(tmp_path: Path) -> None:
@@ -38,6 +39,37 @@ def test_download_without_network_says_so(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(JarsRefused, match="cannot be downloaded.* reaches Maven Central"):
         prepare(lines.append, tmp_path)
     assert re.fullmatch(r"Kafka: downloading (\d+) of \1 jars, \d+\.\d MB", lines[0])
+
+
+class Artifact:
+    """What jgo gives for one coordinate: here a file of our own making."""
+
+    def __init__(self, jar: Jar, content: bytes, folder: Path) -> None:
+        self.groupId, self.artifactId, self.version = jar.group, jar.artifact, jar.version
+        self._path = folder / jar.name
+        self._path.write_bytes(content)
+
+    def resolve(self) -> Path:
+        return self._path
+
+
+def test_download_that_is_not_the_pinned_jar_is_refused_and_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {(jar.group, jar.artifact): Artifact(jar, b"something else", tmp_path) for jar in locked().jars}
+    monkeypatch.setattr(kafka_jars, "_resolve", lambda endpoints, repository: found)
+    first = locked().jars[0]
+    with pytest.raises(JarsRefused, match=f"{re.escape(first.coordinates)} as downloaded is not the pinned one"):
+        prepare(lambda line: None, tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("**/*.jar"))
+
+
+def test_other_dependencies_than_the_pinned_ones_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jars = [*locked().jars[1:], replace(locked().jars[0], version="9.9.9")]
+    found = {(jar.group, jar.artifact): Artifact(jar, b"", tmp_path) for jar in jars}
+    monkeypatch.setattr(kafka_jars, "_resolve", lambda endpoints, repository: found)
+    with pytest.raises(JarsRefused, match=r"not the pinned ones: .*kafka_2.13:4.3.1, .*kafka_2.13:9.9.9$"):
+        prepare(lambda line: None, tmp_path / "cache")
 
 
 @pytest.mark.stack

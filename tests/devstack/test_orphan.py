@@ -74,7 +74,11 @@ def test_missing_command_is_named(platform: str) -> None:
 
 def on(platform: str, command: list[str]) -> list[str]:
     """The launcher's command line as it would run on another platform."""
-    script = f"import sys; sys.platform = {platform!r}\nfrom streams.devstack.orphan import main\nsys.exit(main(sys.argv[1:]))"
+    script = (
+        f"import sys; sys.platform = {platform!r}\n"
+        "from streams.devstack.orphan import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
     return [sys.executable, "-c", script, *command[3:]]
 
 

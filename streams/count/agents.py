@@ -32,7 +32,7 @@ STOP_SECONDS = 2.0
 
 def run(settings: Settings) -> int:
     """Count until SIGTERM or SIGINT; the exit code. Waits for Kafka for as long as it takes."""
-    driver.use_uvloop()
+    driver.prepare_process()
     return asyncio.run(_serve(settings))
 
 

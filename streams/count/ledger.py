@@ -7,10 +7,11 @@ the position is read from Kafka.
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 
+from schemas.decode import Message
 from schemas.event import HOUR_MS
 from streams import metrics
 from streams.config import Settings
@@ -24,7 +25,9 @@ from streams.kafka.topics import changelog_name
 from streams.logs import log
 
 QUIET_SECONDS = 1.0
-"""A ledger that nothing was counted into for so long looks itself whether there is something to count."""
+"""A ledger that nothing was counted into for so long reads itself what has been in the log for as long."""
+FIRST_RUN_SECONDS = 5.0
+"""How long the first run may take: Faust subscribes, seeks and fetches anew after each assignment."""
 
 
 class Ledger:
@@ -56,6 +59,7 @@ class Ledger:
         self._tally = Tally()
         self._latest = 0
         self._swept = 0
+        self._seen_end = 0
         self._counting = asyncio.Lock()
         self._flushing = asyncio.Lock()
 
@@ -73,6 +77,7 @@ class Ledger:
             self.stop(error)
         finally:
             await reader.close()
+        self.progress = time.monotonic() + FIRST_RUN_SECONDS - QUIET_SECONDS
         self.ready.set()
         metrics.RESTORE.observe(time.perf_counter() - started)
 
@@ -106,7 +111,7 @@ class Ledger:
             "partition_stopped", topic=self.source.topic, partition=self.source.partition, why=str(error)
         )
 
-    async def apply(self, records: list[ConsumerRecord]) -> None:
+    async def apply(self, records: Sequence[Message]) -> None:
         """Count a run that Faust delivered, after what it skipped. What is not in the log any more stops the ledger."""
         await self.ready.wait()
         async with self._counting:
@@ -120,7 +125,9 @@ class Ledger:
             self._count(records)
 
     async def catch_up(self, end: int) -> None:
-        """Count what Faust does not deliver, up to `end`, where the committed records end; it may be markers only."""
+        """Count what Faust does not deliver: what was there at the call before and still is not counted. Call it every
+        QUIET_SECONDS with `end`, where the committed records end; between it and the position may be markers only."""
+        due, self._seen_end = self._seen_end, end
         if not self.ready.is_set() or self.stopped or time.monotonic() - self.progress < QUIET_SECONDS:
             return
         async with self._counting:
@@ -129,7 +136,7 @@ class Ledger:
                     begin, end = await self._reader.bounds(self.source)
                     if end < self.position:
                         raise PositionOutOfRange(_out_of_range(self.source, self.position, begin, end))
-                await self._read_up_to(end)
+                await self._read_up_to(due)
             except PositionOutOfRange as error:
                 self.stop(error)
 
@@ -146,7 +153,7 @@ class Ledger:
             metrics.REREAD.inc(found)
             log("count").warning("read_again", partition=self.source.partition, records=found, start=start, end=end)
 
-    def _count(self, records: list[ConsumerRecord]) -> None:
+    def _count(self, records: Sequence[Message]) -> None:
         if records[0].offset < self.position:  # delivered again
             records = [record for record in records if record.offset >= self.position]
         if records:

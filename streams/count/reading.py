@@ -5,9 +5,9 @@ In go a partition and two offsets, out come its records between them and the off
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from streams.config import Settings
@@ -49,7 +49,7 @@ class LogReader:
         begin = await self._consumer.beginning_offsets([tp])
         return Bounds(begin[tp], (await self.ends([tp]))[tp])
 
-    async def read(self, tp: TopicPartition, start: int, end: int) -> AsyncIterator[list[ConsumerRecord]]:
+    async def read(self, tp: TopicPartition, start: int, end: int) -> AsyncIterator[list[Any]]:
         """The committed records in [start, end), in chunks. PositionOutOfRange if the log does not reach back to it."""
         assert self._consumer
         consumer = self._consumer

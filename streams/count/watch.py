@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection
 from aiokafka.errors import KafkaError
 
 from streams import clock, metrics
-from streams.count.ledger import Ledger
+from streams.count.ledger import QUIET_SECONDS, Ledger
 from streams.count.reading import LogReader
 from streams.logs import log
 
-SECONDS = 1.0
+SECONDS = QUIET_SECONDS
 STUCK_SECONDS = 15.0
 
 

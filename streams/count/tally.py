@@ -11,12 +11,10 @@ from operator import attrgetter
 
 from schemas.decode import Decoded, Message, decode
 from schemas.event import DAY_MS, HOUR_MS, RecordEvent
+from schemas.live import LIVE_HORIZON_MS
 from streams.classify import classify
 
-HORIZON_MS = 15 * DAY_MS
-"""A result is counted if its hour began at most so long before its Kafka timestamp. Never change it: what has been
-counted with another horizon could no longer be compared with the rows."""
-KEPT_MS = HORIZON_MS + DAY_MS
+KEPT_MS = LIVE_HORIZON_MS + DAY_MS
 """An entry is deleted when its hour began so long before the partition's latest Kafka timestamp. The day between keeps
 a broker's clock that steps back from bringing an entry back, which would then begin at nothing."""
 SUB_BATCH = 400
@@ -64,7 +62,7 @@ class Tally:
         events, hours = decoded.events, [occurred // HOUR_MS for occurred in decoded.occurred]
         if not events:
             return
-        if min(hours) * HOUR_MS < max(decoded.received) - HORIZON_MS:
+        if min(hours) * HOUR_MS < max(decoded.received) - LIVE_HORIZON_MS:
             events, hours = self._without_late(decoded, hours)
         # One pass in C over all results, and one in Python over the few that failed; the cells of the first whose
         # status is failed are left out by `entries`.
@@ -79,7 +77,7 @@ class Tally:
         kept = [
             (event, hour)
             for event, hour, received in zip(decoded.events, hours, decoded.received, strict=True)
-            if hour * HOUR_MS >= received - HORIZON_MS
+            if hour * HOUR_MS >= received - LIVE_HORIZON_MS
         ]
         self.late += len(hours) - len(kept)
         return [event for event, _ in kept], [hour for _, hour in kept]

@@ -200,7 +200,7 @@ def test_insert_whose_body_breaks_off_stores_nothing(clickhouse: str, client: Cl
     path = f"/?database={client.database}&query={quote('INSERT INTO t FORMAT CSV')}"
     with socket.create_connection((url.hostname or "", url.port or 0)) as connection:
         connection.sendall(
-            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n1,a,1\n2,b".encode()
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n1,a,1\n2,b,2\n".encode()
         )
     insert(client, 1, "later")
     assert client.query("SELECT id FROM t").result_rows == [(0,)]

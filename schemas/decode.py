@@ -150,8 +150,8 @@ def _decode_other(message: Message, error: Exception, decoded: Decoded) -> None:
     elif not value:
         refusal = Refusal(Code.EMPTY_VALUE, "", "a message without a value")
     elif _too_deep(value):
-        # A broken value of few bytes, so that nobody looked: whether a decoder gives up at its depth or at its end would
-        # depend on how deep the caller's stack is.
+        # A broken value of few bytes, so that nobody looked: whether the decoder gives up at its depth or at its end
+        # would depend on how deep the caller's stack is.
         refusal = Refusal(Code.TOO_DEEP, "", _TOO_DEEP)
     else:
         refusal = explain(error)
@@ -161,10 +161,9 @@ def _decode_other(message: Message, error: Exception, decoded: Decoded) -> None:
 def _take_mark(message: Message, mark: MarkEvent, decoded: Decoded) -> None:
     occurred = int(mark.occurred_at.timestamp() * 1000 + 0.0005)
     if mark.type == "sync_finished" and mark.records_total is None:
-        refusal: Refusal | None = Refusal(Code.MISSING_FIELD, "records_total", "required of sync_finished and not there")
-    else:
-        refusal = _unsound(mark, occurred, message.timestamp)
-    if refusal:
+        missing = Refusal(Code.MISSING_FIELD, "records_total", "required of sync_finished and not there")
+        decoded.refused.append((message, missing))
+    elif refusal := _unsound(mark, occurred, message.timestamp):
         decoded.refused.append((message, refusal))
     else:
         decoded.marks.append(Mark(mark, message.offset, occurred, message.timestamp))

@@ -42,9 +42,9 @@ _DESCRIPTIONS = {
     "occurred_at": "With a zone; at most 26 weeks before and one day after the message reaches Kafka.",
     "record_name": f"Cut after {MAX_NAME} characters.",
     "target_id": f"The record's id on the other side, where known. Cut after {MAX_NAME} characters.",
-    "errors": f"All errors of the record, as the other side gave them; for a skipped one the cause. {MAX_ERRORS} are kept.",
+    "errors": f"All of the record's, as the other side gave them; of a skipped one the cause. {MAX_ERRORS} are kept.",
     "attempt": "Which attempt this result is of. It only informs.",
-    "payload": f"The source record, for a CSV that can be corrected and loaded again. Dropped over {MAX_PAYLOAD} bytes.",
+    "payload": f"The source record, for a CSV to correct and load again. Dropped over {MAX_PAYLOAD} bytes.",
     "records_total": "What the sync carried; required of sync_finished.",
     "code": f"Cut after {MAX_ERROR_CODE} characters.",
     "message": f"Cut after {MAX_ERROR_MESSAGE} bytes.",
@@ -60,7 +60,7 @@ def event_schema() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Sync event, version 1",
-        "description": f"One message of the records topic: at most {MAX_MESSAGE} bytes, nested at most {MAX_DEPTH} deep. "
+        "description": f"One message of the records topic, of at most {MAX_MESSAGE} bytes and {MAX_DEPTH} levels. "
         "Fields that are not named here are allowed and ignored.",
         "anyOf": [{"$ref": "#/$defs/record"}, {"$ref": "#/$defs/mark"}],
         "$defs": {"record": _struct(RecordEvent), "mark": mark, "error": _struct(Error)},

@@ -99,6 +99,12 @@ class Database:
             self._client = connect(self.settings, self._timeout)
         return self._client
 
+    def close(self) -> None:
+        """Close what connections there are. A later query opens them again."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
     def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
         """The rows of a SELECT with its `{name:Type}` parameters bound."""
         try:

@@ -9,7 +9,7 @@ import re
 from importlib.resources import files
 from typing import NamedTuple
 
-from streams.clickhouse.client import Database, connect
+from streams.clickhouse.client import Database
 from streams.config import Settings
 from streams.errors import StoreRefused
 
@@ -44,7 +44,7 @@ def migrate(settings: Settings) -> list[str]:
 
     StoreRefused when an applied file has changed since, or the database is newer than this code.
     """
-    connect(settings, database="default").command(f"CREATE DATABASE IF NOT EXISTS {settings.database}")
+    Database(settings.model_copy(update={"database": "default"})).command(f"CREATE DATABASE IF NOT EXISTS {settings.database}")
     database = Database(settings)
     database.command(_JOURNAL)
     pending = _pending(database, settings)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from schemas.rows import TableColumns
 from streams import metrics
 from streams.clickhouse.client import connect, translate
 from streams.config import Settings
+from streams.errors import StoreRefused
 
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
@@ -48,7 +50,16 @@ class Writer:
             )
         except (ClickHouseError, OSError) as error:
             raise translate(error, self._settings) from error
+        except (ValueError, TypeError, OverflowError, struct.error) as error:
+            # Without the cause, whose text is the value.
+            raise StoreRefused(f"a value that does not fit a column of {table.table}: {type(error).__name__}") from None
         metrics.INSERT.labels(table.table).observe(time.perf_counter() - started)
+
+    def close(self) -> None:
+        """Close what connections there are. A later insert opens them again."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     async def insert_in_thread(self, table: TableColumns, columns: Sequence[Sequence[Any]], token: str) -> None:
         """`insert`, while the event loop goes on. If cancelled it may still be taken, which its token makes safe."""

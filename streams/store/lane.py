@@ -62,7 +62,7 @@ class Lane:
         self._writer = writer
         self._intake = Intake(settings, consumer, tp)
         self._where = f"{tp.topic}[{tp.partition}]"
-        self._owned = OwnedPartition(settings, settings.store_group, tp)
+        self._owned: OwnedPartition | None = None
         self._proved = 0.0
         self._run: Run | None = None
         self._bad_in_a_row = 0
@@ -82,13 +82,19 @@ class Lane:
                 metrics.REOPENED.labels("store").inc()
                 _log.warning("partition_dropped", partition=self.tp.partition, error=f"{type(error).__name__}: {error}")
             finally:
-                self.busy = False
-                await self._owned.close()
+                await self.close()
             # Longer than a heartbeat: a worker that was frozen must learn that the partition is not its own any more
             # before it opens it again, or it would fence the rightful owner.
             await asyncio.sleep(self._settings.session_seconds / 2)
             if self.stopping or self.tp not in self._consumer.assignment():
                 return
+
+    async def close(self) -> None:
+        """Let go of the partition. What is announced stays announced."""
+        self.busy = False
+        owned, self._owned = self._owned, None
+        if owned is not None:
+            await owned.close()
 
     async def _own(self) -> None:
         """One ownership, from opening to its end."""
@@ -208,6 +214,7 @@ class Lane:
 
     async def _commit(self, now: State, letters: Sequence[Outgoing] = ()) -> State:
         began = time.monotonic()
+        assert self._owned is not None
         await self._owned.commit(now.committed(), self._settings.dead_letters_topic, letters)
         self._proved = time.monotonic()
         metrics.TRANSACTION.labels("store").observe(self._proved - began)

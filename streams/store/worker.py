@@ -38,6 +38,7 @@ _log = log("store")
 async def run(settings: Settings) -> int:
     """Store until SIGTERM or SIGINT, which drain; a second one ends at once. The exit code: 0, or 1 after an error that
     only a person can put right, which the log tells."""
+    _settle_memory()
     worker = Worker(settings)
     telemetry = Telemetry(settings.metrics_host, settings.metrics_port, worker.why_not_ready)
     _log.info("started", metrics=telemetry.address, group=settings.store_group, topic=settings.records_topic)
@@ -53,7 +54,8 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._end = asyncio.Event()
-        self._fault: BaseException | None = None
+        self.fault: BaseException | None = None
+        """What ended it, if not a signal."""
         self._waits_for = "is starting"
         self.lanes = Lanes(settings, self._fail)
 
@@ -68,10 +70,10 @@ class Worker:
         await asyncio.wait({life})
         if not life.cancelled() and (error := life.exception()):
             self._fail(error)
-        if self._fault is not None:
-            _tell(self._fault)
-        _log.info("stopped", fault=type(self._fault).__name__ if self._fault else None)
-        return 1 if self._fault else 0
+        if self.fault is not None:
+            _tell(self.fault)
+        _log.info("stopped", fault=type(self.fault).__name__ if self.fault else None)
+        return 1 if self.fault else 0
 
     def why_not_ready(self) -> str:
         """'' when every partition that this worker was given is open and its last insert was taken."""
@@ -82,11 +84,15 @@ class Worker:
             # At any moment a process may be killed; what was asked for twice is not worth another second.
             os._exit(128 + number)
         _log.info("stopping", signal=number)
+        self.end()
+
+    def end(self) -> None:
+        """Finish what is announced, and leave."""
         self._end.set()
 
     def _fail(self, error: BaseException) -> None:
-        self._fault = self._fault or error
-        self._end.set()
+        self.fault = self.fault or error
+        self.end()
 
     async def _live(self) -> None:
         """The path: wait for what must be there, join the group, let the lanes work until the end, drain, leave."""
@@ -99,7 +105,6 @@ class Worker:
             await self._wait_until("table", lambda: _missing_tables(settings))
             self._waits_for = f"waits to join the group {settings.store_group}"
             consumer = await clients.started(lambda: self._member(admin), settings, patient=True)
-            _settle_memory()
             self._waits_for = ""
             await self._report()
         finally:
@@ -107,6 +112,7 @@ class Worker:
             if consumer is not None:
                 await clients.stop(consumer)
             await admin.close()
+            self.lanes.writer.close()
 
     def _member(self, admin: AIOKafkaAdminClient) -> AIOKafkaConsumer:
         settings = self._settings
@@ -142,7 +148,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
     def __init__(self, settings: Settings, fail: Callable[[BaseException], None]) -> None:
         self._settings = settings
         self._fail = fail
-        self._writer = Writer(settings)
+        self.writer = Writer(settings)
         self._tasks: dict[asyncio.Task[None], Lane] = {}
         self._closed = False
         # The drain holds up the whole group, and a member that takes longer than the session is expelled from it.
@@ -158,7 +164,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
             return  # a rebalance that was under way when the end came
         metrics.REBALANCES.labels("store").inc()
         for tp in sorted(assigned):
-            lane = Lane(self._settings, self._consumer, self._admin, self._writer, tp)
+            lane = Lane(self._settings, self._consumer, self._admin, self.writer, tp)
             task = asyncio.create_task(lane.run(), name=f"{tp.topic}-{tp.partition}")
             self._tasks[task] = lane
             task.add_done_callback(self._ended)
@@ -193,6 +199,11 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         if not task.cancelled() and (error := task.exception()):
             self._fail(error)
 
+    @property
+    def owned(self) -> list[int]:
+        """The partitions that this worker has."""
+        return sorted(lane.tp.partition for lane in self._tasks.values())
+
     def report(self) -> None:
         """Set the gauges."""
         lanes = list(self._tasks.values())
@@ -214,12 +225,13 @@ async def _missing_topics(admin: AIOKafkaAdminClient, settings: Settings) -> lis
 
 
 async def _missing_tables(settings: Settings) -> list[str]:
-    # In a database that exists in any case: ours may be missing as well.
+    # From a database that exists in any case: ours may be missing as well.
     server = Database(settings.model_copy(update={"database": "system"}))
-    found = await in_thread(
-        lambda: server.rows("SELECT name FROM tables WHERE database = {database:String}", database=settings.database)
-    )
-    there = {row["name"] for row in found}
+    wanted = "SELECT name FROM tables WHERE database = {database:String}"
+    try:
+        there = {row["name"] for row in await in_thread(lambda: server.rows(wanted, database=settings.database))}
+    finally:
+        server.close()
     return [f"{settings.database}.{name}" for name in TABLES if name not in there]
 
 

@@ -3,7 +3,7 @@
 import json
 from types import SimpleNamespace
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from schemas import json_schema

@@ -45,7 +45,9 @@ def test_it_names_the_code_and_the_field_and_quotes_nothing(changed: dict[str, A
     assert "4711" not in str(refusal)
 
 
-@pytest.mark.parametrize("field", [name for name in EVENT if name not in ("type", "record_name", "target_id", "attempt")])
+@pytest.mark.parametrize(
+    "field", [name for name in EVENT if name not in ("type", "record_name", "target_id", "attempt")]
+)
 def test_a_missing_required_field_is_named(field: str) -> None:
     refusal = refusal_of(json.dumps({name: EVENT[name] for name in EVENT if name != field}).encode())
     assert refusal == Refusal(Code.MISSING_FIELD, field, "required and not there")

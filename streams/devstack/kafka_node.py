@@ -53,9 +53,10 @@ _SETTINGS = {
     "offsets.retention.minutes": "527040",
     # Days instead of seven; the setting ends at 24.8. An expired id loses the fence of its partition.
     "transactional.id.expiration.ms": "2073600000",
-    # After a kill -9 the node waits until its former self is given up: nine seconds by default.
-    "broker.session.timeout.ms": "2000",
-    "broker.heartbeat.interval.ms": "400",
+    # After a kill -9 the node waits until its former self is given up: nine seconds by default. Shorter than this, a
+    # machine with far too much to do gives up the living one, too (seen at two seconds).
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
     # A laptop's share: 128 MiB for compaction and eleven threads for requests by default.
     "log.cleaner.dedupe.buffer.size": "16777216",
     "num.network.threads": "2",

@@ -165,9 +165,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data directory, made if missing")
     parser.add_argument("--port", type=int, required=True, help="port of the broker on 127.0.0.1")
     parser.add_argument("--log", type=Path, required=True, metavar="FILE", help="Kafka's own log, appended to")
-    parser.add_argument(
-        "--cache", type=Path, metavar="DIR", help="where `make setup` put Kafka"
-    )
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where `make setup` put Kafka")
     return parser.parse_args()
 
 

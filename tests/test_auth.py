@@ -29,7 +29,7 @@ def claims(**changed: object) -> dict[str, object]:
 
 def test_a_token_names_its_tenant_and_permissions(settings: Settings) -> None:
     caller = Keys(settings).identify(make_token(settings, "acme"))
-    assert (caller.tenant, caller.permissions, caller.cause) == ("acme", {VIEW_SYNC_LOGS}, None)
+    assert (caller.tenant, caller.permissions, caller.cause) == ("acme", frozenset({VIEW_SYNC_LOGS}), None)
     assert decide(caller, VIEW_SYNC_LOGS) == Decision(True, None)
 
 

@@ -11,6 +11,7 @@ import orjson
 from fastapi import Query
 from starlette.responses import Response
 
+from schemas.directions import Direction
 from streams.clickhouse.queries import published
 from streams.clickhouse.queries.published import Failures
 from streams.web import present
@@ -78,7 +79,10 @@ def syncs(
 ) -> Response:
     """The syncs that began in the period, newest first."""
     listing = syncs_listing(direction.code, period)
-    rows, reasons = sync_rows(reading, direction, listing, period, limit, cursor)
+    rows = sync_rows(reading, direction, listing, period, limit, cursor)
+    failed = [row["sync_id"] for row in rows[:limit] if row["failed"]]
+    scope = reading.scope(direction)
+    reasons = published.reasons_of_syncs(reading.database, scope, failed) if scope and failed else {}
     return _list(
         reading, listing, rows, limit, sync_key, lambda row: present.sync_item(row, reasons.get(row["sync_id"], []))
     )
@@ -93,17 +97,15 @@ def sync_key(row: Item) -> list[Any]:
 
 
 def sync_rows(
-    reading: Reading, direction: InDirection, listing: list[str | None], period: str, limit: int, cursor: str | None
-) -> tuple[list[Item], dict[str, list[tuple[str, int]]]]:
-    """At most `limit` syncs and one more where there are more, and the reasons of each."""
+    reading: Reading, direction: Direction, listing: list[str | None], period: str, limit: int, cursor: str | None
+) -> list[Item]:
+    """At most `limit` syncs of the period behind the cursor, and one more where there are more."""
     after = reading.site.cursors.after(cursor, reading.tenant, listing)
     scope = reading.scope(direction)
     if scope is None:
-        return [], {}
+        return []
     behind = (int(after[0]), str(after[1])) if after else None
-    rows = published.syncs(reading.database, scope, scope.pointer.since(period), limit + 1, behind)
-    failed = [row["sync_id"] for row in rows[:limit] if row["failed"]]
-    return rows, published.reasons_of_syncs(reading.database, scope, failed) if failed else {}
+    return published.syncs(reading.database, scope, scope.pointer.since(period), limit + 1, behind)
 
 
 def sync(direction: InDirection, sync_id: str, reading: Read) -> Response:

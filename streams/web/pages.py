@@ -39,7 +39,7 @@ def direction_page(
     two_months = pointer.since("62d")
     days = present.day_items(published.days(database, scope, two_months), two_months, pointer.cut)
     listing = syncs_listing(direction.code, "26w")
-    rows, _ = sync_rows(reading, direction, listing, "26w", _SYNCS_A_PAGE, cursor)
+    rows = sync_rows(reading, direction, listing, "26w", _SYNCS_A_PAGE, cursor)
     by_reason = Failures(scope, since=pointer.since(period)).by_reason(database)
     return reading.page(
         "direction.html",

@@ -11,7 +11,6 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from schemas.rows import DEAD_LETTERS, SNAPSHOTS, SYNC_RECORDS
 from streams import clock
 from streams.clickhouse.client import Database
 
@@ -22,16 +21,8 @@ TOPIC = "sync.records.v1"
 FIRST, SECOND, CRASHED = (str(uuid.UUID(int=n)) for n in (1, 2, 3))
 CUT = clock.monday(clock.now())
 DAY = dt.timedelta(days=1)
-_FAILURE_COLUMNS = (
-    "attempt_id snapshot event_id tenant_id direction sync_id module record_id record_name target_id operation reason "
-    "error_codes error_messages error_fields error_reasons catalogue_version occurred_at attempt payload truncated "
-    "received_at kafka_topic kafka_partition kafka_offset"
-).split()
-_SYNC_COLUMNS = (
-    "attempt_id snapshot tenant_id direction sync_id modules first_at last_at started_at finished_at expected records "
-    "total succeeded failed skipped outcome"
-).split()
-_DAY_COLUMNS = "attempt_id snapshot tenant_id direction day succeeded failed skipped".split()
+STATUSES = {"success": "succeeded", "failed": "failed", "skipped": "skipped"}
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -82,7 +73,7 @@ NASTY = (
     "+cmd|' /C calc'!A0",
     "-5",
     "@SUM(A1)",
-    "\ttab, comma; \"quote\"\r\nnew line",
+    '\ttab, comma; "quote"\r\nnew line',
     "zero\0byte",
     "right-to-left \u202e text 😀",
     "-lead",
@@ -90,11 +81,11 @@ NASTY = (
 
 
 def make() -> Seed:
-    """40 small syncs over 25 weeks, one of 300 records, one with an ID and texts that try to break things."""
+    """30 small syncs over 25 weeks, one of 300 records, one with an ID and texts that try to break things."""
     random_ = random.Random(7)
     seed = Seed()
-    for n in range(40):
-        at = CUT - dt.timedelta(days=1 + n * 4.3, hours=n % 5)
+    for n in range(30):
+        at = CUT - dt.timedelta(days=1 + n * 5.6, hours=n % 5)
         for number in range(random_.randint(2, 9)):
             seed.results.append(_result(random_, f"sync-{n:03d}", number, at + dt.timedelta(seconds=number)))
     big = CUT - 3 * DAY
@@ -124,29 +115,23 @@ def write(database: Database, seed: Seed) -> None:
     week_ago = CUT - 7 * DAY
     early = [r for r in seed.results if r.at < week_ago]
     late = [r for r in seed.results if r.at >= week_ago]
-    _failures(database, FIRST, 1, early)
-    _failures(database, SECOND, 2, late)
-    _failures(database, CRASHED, 2, late)
-    _syncs(database, FIRST, 1, early)
-    _syncs(database, SECOND, 2, late)
-    _syncs(database, CRASHED, 3, [replace(r, status="failed") for r in seed.results])
-    _days(database, FIRST, 1, early)
-    _days(database, SECOND, 2, late)
-    _days(database, CRASHED, 3, seed.results)
-    # An earlier version of a sync and of a day, which the second snapshot replaced.
-    _syncs(database, FIRST, 1, [r for r in late if r.sync_id == "big"][:10])
-    _days(database, FIRST, 1, [r for r in late if r.sync_id == "big"][:10])
-    _records(database, seed)
-    letters = [(TENANT, code, "", CUT - DAY, TOPIC, 0, n) for n, code in enumerate(["invalid_json"] * 3 + ["too_large"])]
-    beyond = (TENANT, "invalid_json", "", CUT + DAY, TOPIC, 0, 10**9)
-    _insert(database, DEAD_LETTERS.table, DEAD_LETTERS.names, [*letters, beyond])
+    _insert(database, "published_failures", [*_failures(FIRST, 1, early), *_failures(SECOND, 2, late)])
+    _insert(database, "published_failures", _failures(CRASHED, 2, late))
+    # `before` is an earlier version of a sync and of a day, which the second snapshot replaced.
+    before = [r for r in late if r.sync_id == "big"][:10]
+    all_failed = [replace(r, status="failed") for r in seed.results]
+    for table, rows_of in (("published_syncs", _syncs), ("published_days", _days)):
+        rows = [*rows_of(FIRST, 1, early + before), *rows_of(SECOND, 2, late), *rows_of(CRASHED, 3, all_failed)]
+        _insert(database, table, rows)
+    _insert(database, "sync_records", _records(seed))
+    _insert(database, "dead_letters", _letters())
     pointer(database, 1, [FIRST], week_ago)
     pointer(database, 2, [FIRST, SECOND], CUT)
 
 
 def pointer(database: Database, number: int, attempts: list[str], cut: dt.datetime, **changed: Any) -> None:
     """One row of `snapshots`."""
-    row: dict[str, Any] = {
+    row: Row = {
         "number": number,
         "week": "",
         "attempts": [uuid.UUID(a) for a in attempts],
@@ -157,65 +142,105 @@ def pointer(database: Database, number: int, attempts: list[str], cut: dt.dateti
         "next_at": cut + 7 * DAY,
         "reconciliation": "exact",
     }
-    row |= changed
-    _insert(database, "snapshots", [n for n in SNAPSHOTS.names if n in row], [[row[n] for n in SNAPSHOTS.names if n in row]])
+    _insert(database, "snapshots", [row | changed])
 
 
-def _failures(database: Database, attempt: str, snapshot: int, results: list[Result]) -> None:
-    rows = []
-    for n, r in enumerate(r for r in results if r.status == "failed"):
-        codes, messages, fields = ([e[i] for e in r.errors] for i in range(3))
-        head = [attempt, snapshot, r.event_id, r.tenant, r.direction, r.sync_id, "customers", f"r{r.number}", r.name]
-        errors = [codes, messages, fields, [r.reason] * len(r.errors)]
-        tail = [1, r.at, 1, r.payload, ["payload"] if r.payload else [], r.received, TOPIC, 0, n]
-        rows.append([*head, "", "create", r.reason, *errors, *tail])
-    _insert(database, "published_failures", _FAILURE_COLUMNS, rows)
+def _failures(attempt: str, snapshot: int, results: list[Result]) -> list[Row]:
+    return [
+        {"attempt_id": attempt, "snapshot": snapshot} | {k: v for k, v in _record(n, r).items() if k != "status"}
+        for n, r in enumerate(results)
+        if r.status == "failed"
+    ]
 
 
-def _syncs(database: Database, attempt: str, snapshot: int, results: list[Result]) -> None:
+def _syncs(attempt: str, snapshot: int, results: list[Result]) -> list[Row]:
     groups: dict[tuple[str, str, str], list[Result]] = {}
     for r in results:
         groups.setdefault((r.tenant, r.direction, r.sync_id), []).append(r)
-    rows = []
-    for (tenant, direction, sync_id), group in groups.items():
-        counts = Counter(r.status for r in group)
-        first, last = min(r.at for r in group), max(r.at for r in group)
-        outcome = "partly_failed" if counts["failed"] and counts["success"] else "failed" if counts["failed"] else "completed"
-        marks = [first, last, len(group)] if sync_id == "big" else [None, None, None]
-        numbers = [len(group), len(group), counts["success"], counts["failed"], counts["skipped"]]
-        rows.append([attempt, snapshot, tenant, direction, sync_id, ["customers"], first, last, *marks, *numbers, outcome])
-    _insert(database, "published_syncs", _SYNC_COLUMNS, rows)
+    return [
+        {"attempt_id": attempt, "snapshot": snapshot, "tenant_id": tenant, "direction": direction, "sync_id": sync_id}
+        | _sync(group)
+        for (tenant, direction, sync_id), group in groups.items()
+    ]
 
 
-def _days(database: Database, attempt: str, snapshot: int, results: list[Result]) -> None:
+def _sync(group: list[Result]) -> Row:
+    counts = Counter(r.status for r in group)
+    first, last = min(r.at for r in group), max(r.at for r in group)
+    marked = group[0].sync_id == "big"
+    ways = {(False, True): "failed", (True, True): "partly_failed"}
+    return {
+        "modules": ["customers"],
+        "first_at": first,
+        "last_at": last,
+        "started_at": first if marked else None,
+        "finished_at": last if marked else None,
+        "expected": len(group) if marked else None,
+        "records": len(group),
+        "total": len(group),
+        "succeeded": counts["success"],
+        "failed": counts["failed"],
+        "skipped": counts["skipped"],
+        "outcome": ways.get((counts["success"] > 0, counts["failed"] > 0), "completed"),
+    }
+
+
+def _days(attempt: str, snapshot: int, results: list[Result]) -> list[Row]:
     counts = Counter((r.tenant, r.direction, r.at.date(), r.status) for r in results)
-    rows = [
-        [attempt, snapshot, tenant, direction, day, *(counts[tenant, direction, day, s] for s in STATUSES)]
+    return [
+        {"attempt_id": attempt, "snapshot": snapshot, "tenant_id": tenant, "direction": direction, "day": day}
+        | {name: counts[tenant, direction, day, s] for s, name in STATUSES.items()}
         for tenant, direction, day in {key[:3] for key in counts}
     ]
-    _insert(database, "published_days", _DAY_COLUMNS, rows)
 
 
-STATUSES = ("success", "failed", "skipped")
-
-
-def _records(database: Database, seed: Seed) -> None:
+def _records(seed: Seed) -> list[Row]:
     """The rows of store: also a later copy of each record of `big`, and one that came after the cut."""
     rows = [_record(n, r) for n, r in enumerate(seed.results)]
     big = [r for r in seed.results if r.sync_id == "big"]
     rows += [_record(5_000 + n, replace(r, name="a later copy", received=CUT - DAY / 4)) for n, r in enumerate(big)]
-    rows.append(_record(2_000_000, Result("big", 9_999, "failed", CUT, name="beyond the cut", reason="rate_limited")))
-    _insert(database, SYNC_RECORDS.table, SYNC_RECORDS.names, rows)
+    return [
+        *rows,
+        _record(2_000_000, Result("big", 9_999, "failed", CUT, name="beyond the cut", reason="rate_limited")),
+    ]
 
 
-def _record(offset: int, r: Result) -> list[Any]:
+def _record(offset: int, r: Result) -> Row:
     codes, messages, fields = ([e[i] for e in r.errors] for i in range(3))
-    head = [r.event_id, r.tenant, r.direction, r.sync_id, "customers", f"r{r.number}", r.name, "", "create", r.status]
-    errors = [r.reason, codes, messages, fields, [r.reason] * len(codes), 1]
-    return [*head, *errors, r.at, 1, r.payload, [], r.received, TOPIC, 0, offset]
+    return {
+        "event_id": r.event_id,
+        "tenant_id": r.tenant,
+        "direction": r.direction,
+        "sync_id": r.sync_id,
+        "module": "customers",
+        "record_id": f"r{r.number}",
+        "record_name": r.name,
+        "operation": "create",
+        "status": r.status,
+        "reason": r.reason,
+        "error_codes": codes,
+        "error_messages": messages,
+        "error_fields": fields,
+        "error_reasons": [r.reason] * len(codes),
+        "occurred_at": r.at,
+        "attempt": 1,
+        "payload": r.payload,
+        "received_at": r.received,
+        "kafka_topic": TOPIC,
+        "kafka_offset": offset,
+    }
 
 
-def _insert(database: Database, table: str, names: Any, rows: list[Any]) -> None:
+def _letters() -> list[Row]:
+    """Four messages of the tenant that were no events, and one that came after the cut."""
+    codes = ["invalid_json", "invalid_json", "invalid_json", "too_large"]
+    row = {"tenant_id": TENANT, "received_at": CUT - DAY, "kafka_topic": TOPIC}
+    rows = [row | {"code": code, "kafka_offset": n} for n, code in enumerate(codes)]
+    return [*rows, row | {"code": "invalid_json", "received_at": CUT + DAY, "kafka_offset": 2_000_000}]
+
+
+def _insert(database: Database, table: str, rows: list[Row]) -> None:
     """With a token of its own: without one, equal rows would be taken for a copy of those before."""
     settings = {"insert_deduplication_token": uuid.uuid4().hex, "async_insert": 0}
-    database.client.insert(table, rows, column_names=list(names), settings=settings)
+    values = [list(row.values()) for row in rows]
+    database.client.insert(table, values, column_names=list(rows[0]), settings=settings)

@@ -28,7 +28,9 @@ def test_a_cursor_of_another_tenant_or_list_is_refused(tenant: str, listing: lis
         CURSORS.after(cursor, tenant, listing)
 
 
-@pytest.mark.parametrize("change", [lambda c: c[:-1], lambda c: "x" + c, lambda c: "x", lambda c: "ü.ü", lambda c: c + c])
+@pytest.mark.parametrize(
+    "change", [lambda c: c[:-1], lambda c: "x" + c, lambda c: "x", lambda c: "ü.ü", lambda c: c + c]
+)
 def test_a_changed_cursor_is_refused(change: object) -> None:
     assert callable(change)
     with pytest.raises(Problem, match="400"):

@@ -57,6 +57,11 @@ class TopicLog:
         self._admin = admin
         self._consumer = consumer
 
+    async def begins(self) -> dict[int, int]:
+        """For each partition the first offset that retention has left."""
+        found = await self._consumer.beginning_offsets(self._all())
+        return {tp.partition: offset for tp, offset in found.items()}
+
     async def ends(self) -> dict[int, int]:
         """For each partition the first offset behind what is committed (open transactions hold it back)."""
         found = await self._consumer.end_offsets(self._all())

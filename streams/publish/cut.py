@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streams import clock
-from streams.errors import PositionOutOfRange
+from streams.errors import PositionOutOfRange, UsageError
 from streams.kafka.topic_log import TopicLog
 
 SETTLE = dt.timedelta(seconds=2)
@@ -45,6 +45,19 @@ async def at_moment(log: TopicLog, moment: dt.datetime, before: Mapping[int, int
     ends = await log.ends()
     first = await log.first_at(clock.to_ms(moment))
     return _forward(moment, log.topic, {p: first.get(p, end) for p, end in ends.items()}, ends, before)
+
+
+async def check_reach(log: TopicLog, moment: dt.datetime, before: Mapping[int, int]) -> None:
+    """UsageError if the log begins after `moment` and after what is covered: what came between can't be told apart."""
+    begins = await log.begins()
+    ends = await log.ends()
+    first = await log.first_at(clock.to_ms(moment))
+    for partition, begin in begins.items():
+        if begin > before.get(partition, 0) and first.get(partition, ends[partition]) == begin:
+            raise UsageError(
+                f"week {week_before(moment)} can't be cut any more: {log.topic}[{partition}] begins at offset {begin}, "
+                "received after it. Publish without --week: that covers it too"
+            )
 
 
 async def at_the_ends(log: TopicLog, before: Mapping[int, int]) -> Cut:

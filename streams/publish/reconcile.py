@@ -4,17 +4,18 @@ Exact, unless events were sent twice (the rows have one of them) or something is
 there: nothing counted yet, or its position did not come past what is asked for.
 """
 
-import asyncio
 import uuid
 from dataclasses import dataclass
 
 from streams import clock
 from streams.clickhouse.client import Database
 from streams.clickhouse.queries import reconciliation as queries
+from streams.clickhouse.writer import in_thread
 from streams.config import Settings
 from streams.kafka.topic_log import TopicLog, open_log
 from streams.logs import log
 from streams.publish import wait
+from streams.publish.wait import Say, silent
 
 
 @dataclass(frozen=True)
@@ -35,21 +36,21 @@ NOT_RECONCILED = Reconciliation("not_reconciled")
 
 
 async def reconcile(
-    topic: TopicLog, database: Database, settings: Settings, goal: dict[int, int], attempt: str
+    topic: TopicLog, database: Database, settings: Settings, goal: dict[int, int], attempt: str, say: Say = silent
 ) -> Reconciliation:
     """Compare once count has passed the goal; NOT_RECONCILED if it has not after `publish_wait_seconds`.
 
     The entries compared are kept for two weeks in `reconciliation_entries` under `attempt`.
     """
-    if not await wait.for_count(topic, database, goal, settings.publish_wait_seconds):
+    if not await wait.for_count(topic, database, goal, settings.publish_wait_seconds, say):
         return NOT_RECONCILED
     since = queries.compared_since(clock.now())
-    positions = await asyncio.to_thread(queries.positions, database, topic.topic)
-    furthest = await asyncio.to_thread(queries.copy_entries, database, attempt, topic.topic, since)
+    positions = await in_thread(lambda: queries.positions(database, topic.topic))
+    furthest = await in_thread(lambda: queries.copy_entries(database, attempt, topic.topic, since))
     beyond = {p: max(positions.get(p, 0), furthest.get(p, 0)) for p in positions.keys() | furthest.keys()}
     if not await wait.for_store(topic, settings, beyond, settings.publish_wait_seconds):
         return NOT_RECONCILED
-    difference, entries = await asyncio.to_thread(queries.difference, database, attempt, topic.topic, since, positions)
+    difference, entries = await in_thread(lambda: queries.difference(database, attempt, topic.topic, since, positions))
     if difference:
         log("publish").error("reconciliation_differs", difference=difference, entries=entries, attempt=attempt)
     return Reconciliation("differs" if difference else "exact", difference, entries)

@@ -7,9 +7,10 @@ its last look went well. SIGTERM ends it with 0 at any moment: a half-made publi
 import asyncio
 import signal
 
-from streams import clock
+from streams import clock, metrics
 from streams.clickhouse.client import Database
 from streams.clickhouse.queries.published import latest
+from streams.clickhouse.writer import in_thread
 from streams.config import Settings
 from streams.errors import SyncLogsError
 from streams.logs import log
@@ -45,6 +46,7 @@ class _Loop:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._database = Database(settings)
+        metrics.DIFFERENCE.set(-1)
         self.not_ready = "has not looked yet whether a week is due"
 
     async def run(self) -> None:
@@ -63,8 +65,8 @@ class _Loop:
 
     async def _look(self) -> None:
         """Kafka is asked only when the pointer says that a week is due."""
-        snapshot = await asyncio.to_thread(latest, self._database)
+        snapshot = await in_thread(lambda: latest(self._database))
         if snapshot is not None:
-            await asyncio.to_thread(show, self._database, snapshot)
+            await in_thread(lambda: show(self._database, snapshot))
         if snapshot is None or snapshot.cut < clock.monday(clock.now()):
             await publish(self._settings, say=lambda sentence: log("publish").info("step", what=sentence))

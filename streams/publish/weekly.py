@@ -4,11 +4,11 @@ Comes in: what store wrote and count counts. Goes out: a snapshot that readers s
 step leaves rows that nobody reads; whoever publishes next begins again, and later deletes them.
 """
 
-import asyncio
 import datetime as dt
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from schemas.reasons import CATALOGUE
@@ -18,17 +18,27 @@ from streams.clickhouse.client import Database
 from streams.clickhouse.queries import publication as queries
 from streams.clickhouse.queries.publication import Publication, Totals
 from streams.clickhouse.queries.published import Pointer, latest
-from streams.clickhouse.writer import Writer
+from streams.clickhouse.writer import Writer, in_thread
 from streams.config import Settings
 from streams.errors import SettingsError, SyncLogsError, UsageError
 from streams.kafka.topic_log import TopicLog, open_log
+from streams.logs import log
 from streams.publish import cut as cuts
 from streams.publish import wait
 from streams.publish.cut import Cut
 from streams.publish.reconcile import Reconciliation, reconcile
+from streams.publish.wait import Say
 
 LONGEST_STATEMENT = 3600.0
-Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What shall be covered: all that was received until `moment`. `week` if one was named, `now` for all that is there."""
+
+    moment: dt.datetime
+    week: str | None
+    now: bool
 
 
 async def publish(settings: Settings, week: str | None = None, now: bool = False, say: Say = print) -> Pointer | None:
@@ -38,17 +48,16 @@ async def publish(settings: Settings, week: str | None = None, now: bool = False
     one snapshot. UsageError for a week that has not ended; any other SyncLogsError: nothing was published, try again.
     """
     database = Database(settings, timeout=LONGEST_STATEMENT)
-    asked = clock.now()
-    goal = asked if now else due(week, asked)
+    asked = Asked(clock.now() if now else due(week, clock.now()), week, now)
     try:
         while True:
-            before = await asyncio.to_thread(latest, database)
-            if before is not None and before.cut >= goal:
+            before = await in_thread(lambda: latest(database))
+            if before is not None and before.cut >= asked.moment:
                 metrics.PUBLISHED.labels("nothing_due").inc()
-                say(f"week {week or cuts.week_before(goal)} is published: {_covers(before)}")
+                say(f"week {week or cuts.week_before(asked.moment)} is published: {_covers(before)}")
                 return None
             started = time.perf_counter()
-            outcome, snapshot = await _try(settings, database, before, None if now else goal, say)
+            outcome, snapshot = await _try(settings, database, before, asked, say)
             metrics.PUBLISHED.labels(outcome).inc()
             if outcome != "lost_race":
                 metrics.PUBLISH_SECONDS.observe(time.perf_counter() - started)
@@ -72,35 +81,34 @@ def due(week: str | None, now: dt.datetime) -> dt.datetime:
 
 
 async def _try(
-    settings: Settings, database: Database, before: Pointer | None, moment: dt.datetime | None, say: Say
+    settings: Settings, database: Database, before: Pointer | None, asked: Asked, say: Say
 ) -> tuple[str, Pointer | None]:
     """One try, from the cut to the pointer: the outcome as the metric names it, and the snapshot if there is one."""
     _check_topic(settings, before)
     async with open_log(settings, settings.records_topic) as topic:
-        cut = await _cut(topic, before, moment)
-        if before is None and moment is not None and not any(cut.offsets.values()):
-            next_at = clock.rfc3339(cut.next_at)
-            say(f"nothing to publish: nothing was received before {clock.rfc3339(moment)}; the next cut is {next_at}")
+        cut = await _cut(topic, before, asked)
+        if before is None and not asked.now and not any(cut.offsets.values()):
+            say(f"nothing to publish: nothing was received before {clock.rfc3339(cut.moment)}; "
+                f"the next cut is {clock.rfc3339(cut.next_at)}")  # fmt: skip
             return "nothing_due", None
         draft = _draft(database, topic, cut, before)
         say(f"snapshot {draft.number} covers what was received until {clock.rfc3339(cut.moment)}")
-        await wait.for_store(topic, settings, cut.offsets)
+        await wait.for_store(topic, settings, cut.offsets, say=say)
         say("store has passed the cut")
         for append, what in _appends(draft):
-            await asyncio.to_thread(append)
+            await in_thread(append)
             say(what)
-        reconciliation = await reconcile(topic, database, settings, cut.offsets, draft.attempt)
+        reconciliation = await reconcile(topic, database, settings, cut.offsets, draft.attempt, say)
         say(str(reconciliation))
-    await asyncio.to_thread(draft.check)
-    totals = await asyncio.to_thread(draft.totals)
+    await in_thread(draft.check)
+    totals = await in_thread(draft.totals)
     say("totals agree")
-    snapshot = await asyncio.to_thread(_point, draft, cut, totals, reconciliation)
+    snapshot = await in_thread(lambda: _point(draft, cut, totals, reconciliation))
     if snapshot is None:
         return "lost_race", None
     say(f"snapshot {snapshot.number} is published: {totals.syncs} syncs, {totals.succeeded} succeeded, "
         f"{totals.failed} failed, {totals.skipped} skipped")  # fmt: skip
-    await asyncio.to_thread(show, database, snapshot)
-    await asyncio.to_thread(queries.tidy, database, clock.now())
+    await in_thread(lambda: _settle(database, snapshot))
     return "published", snapshot
 
 
@@ -113,9 +121,13 @@ def _check_topic(settings: Settings, before: Pointer | None) -> None:
         )
 
 
-async def _cut(topic: TopicLog, before: Pointer | None, moment: dt.datetime | None) -> Cut:
+async def _cut(topic: TopicLog, before: Pointer | None, asked: Asked) -> Cut:
     covered = before.cuts if before else {}
-    return await (cuts.at_the_ends(topic, covered) if moment is None else cuts.at_moment(topic, moment, covered))
+    if asked.now:
+        return await cuts.at_the_ends(topic, covered)
+    if asked.week:
+        await cuts.check_reach(topic, asked.moment, covered)
+    return await cuts.at_moment(topic, asked.moment, covered)
 
 
 def _draft(database: Database, topic: TopicLog, cut: Cut, before: Pointer | None) -> Publication:
@@ -153,6 +165,15 @@ def _point(draft: Publication, cut: Cut, totals: Totals, reconciliation: Reconci
     )  # fmt: skip
     Writer(draft.database.settings).insert(SNAPSHOTS, [[value] for value in row], f"snapshot:{draft.number}")
     return latest(draft.database) if draft.won() else None
+
+
+def _settle(database: Database, snapshot: Pointer) -> None:
+    """What follows the commit point. It can be made up for, so its errors never make the publication look failed."""
+    try:
+        show(database, snapshot)
+        queries.tidy(database, clock.now())
+    except SyncLogsError as error:
+        log("publish").warning("not_tidied", error=str(error))
 
 
 def show(database: Database, snapshot: Pointer) -> None:

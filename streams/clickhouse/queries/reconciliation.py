@@ -60,7 +60,7 @@ def positions(database: Database, topic: str) -> dict[int, int]:
 
 def compared_since(now: dt.datetime) -> dt.datetime:
     """The first Monday whose entries can't have expired yet, nor will while they are compared."""
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=LIVE_KEPT_DAYS - 1)
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=LIVE_KEPT_DAYS - 2)
     return day + dt.timedelta(days=-day.weekday() % 7)
 
 

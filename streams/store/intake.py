@@ -6,6 +6,7 @@ exactly the same offsets. Nothing is changed here but the consumer's place in th
 
 import time
 from collections.abc import Sequence
+from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -53,7 +54,8 @@ class Intake:
             waited = time.monotonic() - began
             full = len(records) >= settings.store_rows or size >= settings.store_bytes
             if records and (full or waited >= settings.store_seconds):
-                self.taken = []
+                whole = len(records) if size <= settings.store_bytes else _fitting(records, settings.store_bytes)
+                records, self.taken = records[:whole], records[whole:]
                 return Run(first, records[-1].offset + 1, records)
             if not records and waited >= IDLE_SECONDS and self._read_to > first:
                 return Run(first, self._read_to, ())
@@ -94,6 +96,12 @@ def out_of_range(tp: TopicPartition, position: int, why: str) -> str:
         "were read, or the topic was made anew. This partition stays stopped. Stop every store worker, set the group's "
         "offset with kafka-consumer-groups --reset-offsets to where storing shall go on, and start them again"
     )
+
+
+def _fitting(records: Sequence[ConsumerRecord], most: int) -> int:
+    """How many of the records hold at most so many bytes; one at least."""
+    sizes = accumulate(len(record.value or b"") for record in records)
+    return max(1, sum(1 for _ in takewhile(lambda size: size <= most, sizes)))
 
 
 def _bytes(records: Sequence[ConsumerRecord]) -> int:

@@ -60,10 +60,10 @@ class Lane:
         self._consumer = consumer
         self._admin = admin
         self._writer = writer
-        self._intake = Intake(settings, consumer, tp)
+        self.intake = Intake(settings, consumer, tp)
         self._where = f"{tp.topic}[{tp.partition}]"
         self._owned: OwnedPartition | None = None
-        self._proved = 0.0
+        self.proved = 0.0
         self._run: Run | None = None
         self._bad_in_a_row = 0
 
@@ -98,28 +98,28 @@ class Lane:
 
     async def _own(self) -> None:
         """One ownership, from opening to its end."""
-        now = await self._open()
+        now = await self.open()
         if now.announced is not None:
-            now = await self._store(now, await self._reform(now, now.announced))
+            now = await self.store(now, await self.reform(now, now.announced))
         self.trouble = ""
         while not self.stopping:
-            run = await self._intake.gather(now.position)
+            run = await self.intake.gather(now.position)
             if run.records:
                 self.busy = True
-                now = await self._store(await self._announce(now._replace(announced=run.end)), run)
+                now = await self.store(await self.announce(now._replace(announced=run.end)), run)
             else:
                 now = await self._commit(now._replace(position=run.end))
 
-    async def _open(self) -> State:
+    async def open(self) -> State:
         """Fence every earlier owner, then read what it left: from here on nobody else can change it."""
         self._owned = OwnedPartition(self._settings, self._settings.store_group, self.tp)
         await self._owned.open()
-        self._proved, self._run, self._bad_in_a_row = time.monotonic(), None, 0
+        self.proved, self._run, self._bad_in_a_row = time.monotonic(), None, 0
         found = await committed(self._admin, self._settings.store_group, self.tp)
         beginning = (await self._consumer.beginning_offsets([self.tp]))[self.tp]
         now = state.first(beginning) if found is None else state.read(found, self._where)
         await self._check_range(now, beginning)
-        self._intake.seek(now.position)
+        self.intake.seek(now.position)
         _log.info("partition_opened", partition=self.tp.partition, position=now.position, announced=now.announced)
         return now
 
@@ -133,33 +133,33 @@ class Lane:
             if needed <= end:
                 return
             # A leader that has just started may not know its end yet; a verdict that stops a partition can wait.
-            await asyncio.sleep(1)
+            await asyncio.sleep(0.5)
         raise PositionOutOfRange(out_of_range(self.tp, needed, f"which ends at {end}"))
 
-    async def _reform(self, now: State, end: int) -> Run:
+    async def reform(self, now: State, end: int) -> Run:
         """The run that an earlier owner announced: the same offsets, which get the same tokens."""
-        run = await self._intake.reform(now.position, end)
+        run = await self.intake.reform(now.position, end)
         metrics.REFORMED.inc()
         _log.info("run_reformed", partition=self.tp.partition, first=run.first, end=run.end, records=len(run.records))
         return run
 
-    async def _announce(self, now: State) -> State:
+    async def announce(self, now: State) -> State:
         """From here on the run may be stored, by us or by whoever owns the partition next."""
         return await self._commit(now)
 
-    async def _store(self, now: State, run: Run) -> State:
+    async def store(self, now: State, run: Run) -> State:
         """From an announced run to a settled one."""
         self.busy, self._run = True, run
-        rows = await self._parse(run)
+        rows = await self.parse(run)
         bad_in_a_row = self._check_dead_letters(run, rows)
         for insert in rows.inserts():
-            await self._insert(now, insert)
-        now = await self._close(now, rows)
+            await self.insert(now, insert)
+        now = await self.settle(now, rows)
         self._measure(now, rows, run)
         self.busy, self._run, self._bad_in_a_row = False, None, bad_in_a_row
         return now
 
-    async def _parse(self, run: Run) -> Rows:
+    async def parse(self, run: Run) -> Rows:
         rows = Rows(*self.tp)
         for begin in range(0, len(run.records), SUB_BATCH):
             rows.add(run.records[begin : begin + SUB_BATCH])
@@ -183,15 +183,15 @@ class Lane:
                 )
         return in_a_row
 
-    async def _insert(self, now: State, insert: Insert) -> None:
+    async def insert(self, now: State, insert: Insert) -> None:
         """Insert until ClickHouse has taken it, for as long as it takes."""
         token = now.token(insert.table.table, self.tp.topic, self.tp.partition, insert.week)
         delay = FIRST_DELAY
         while True:
-            if time.monotonic() - self._proved > PROOF_SECONDS:
+            if time.monotonic() - self.proved > PROOF_SECONDS:
                 # ClickHouse remembers only so many tokens: a lane that was frozen must learn here that it was fenced,
                 # or it would write its rows a second time.
-                await self._announce(now)
+                await self.announce(now)
             try:
                 await self._writer.insert_in_thread(insert.table, insert.columns, token)
                 break
@@ -206,7 +206,7 @@ class Lane:
         self.trouble = ""
         metrics.STORED.labels(insert.table.table).inc(insert.rows)
 
-    async def _close(self, now: State, rows: Rows) -> State:
+    async def settle(self, now: State, rows: Rows) -> State:
         """Settle the run: its dead letters and the new position, all or nothing."""
         assert now.announced is not None
         letters = [letter(message, refusal, self._settings.store_group) for message, refusal in rows.refused]
@@ -216,8 +216,8 @@ class Lane:
         began = time.monotonic()
         assert self._owned is not None
         await self._owned.commit(now.committed(), self._settings.dead_letters_topic, letters)
-        self._proved = time.monotonic()
-        metrics.TRANSACTION.labels("store").observe(self._proved - began)
+        self.proved = time.monotonic()
+        metrics.TRANSACTION.labels("store").observe(self.proved - began)
         metrics.POSITION.labels(*self._labels).set(now.position)
         return now
 
@@ -234,9 +234,9 @@ class Lane:
     def report(self) -> None:
         """Set the gauges of this partition: how much is not settled yet, and how old the oldest of it is."""
         running = list(self._run.records) if self._run else []
-        oldest = next(iter(running or self._intake.taken), None)
+        oldest = next(iter(running or self.intake.taken), None)
         age = max(0, now_ms() - oldest.timestamp) / 1000 if oldest else 0
-        metrics.LAG_RECORDS.labels(*self._labels).set(len(running) + self._intake.lag())
+        metrics.LAG_RECORDS.labels(*self._labels).set(len(running) + self.intake.lag())
         metrics.LAG_SECONDS.labels(*self._labels).set(age)
 
     def forget(self) -> None:

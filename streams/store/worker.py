@@ -90,6 +90,10 @@ class Worker:
         """Finish what is announced, and leave."""
         self._end.set()
 
+    async def ended(self) -> None:
+        """Wait until something ended it."""
+        await self._end.wait()
+
     def _fail(self, error: BaseException) -> None:
         self.fault = self.fault or error
         self.end()

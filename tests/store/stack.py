@@ -129,6 +129,15 @@ class Stack:
     async def position(self, partition: int = 0) -> Position | None:
         return await committed(self.admin, self.settings.store_group, self.tp(partition))
 
+    async def left_at(self, wanted: Position, partition: int = 0) -> None:
+        """Wait for a state. What a transaction has committed is seen by whoever opens the partition next; others see it
+        a moment later, when the coordinator has written its marker."""
+
+        async def there() -> bool:
+            return await self.position(partition) == wanted
+
+        await eventually(there)
+
     async def settled(self, *partitions: int) -> None:
         """Wait until all that was sent is stored and nothing is announced."""
 

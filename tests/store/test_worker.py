@@ -33,6 +33,16 @@ def ids_of(values: list[bytes]) -> list[str]:
     return sorted(json.loads(value)["event_id"] for value in values)
 
 
+async def is_announced(stack: Stack) -> bool:
+    left = await stack.position()
+    return left is not None and ":" in left.note
+
+
+async def is_closed(stack: Stack) -> bool:
+    left = await stack.position()
+    return left is not None and ":" not in left.note
+
+
 async def test_every_example_is_one_row_or_one_dead_letter_with_the_original_bytes(stack: Stack) -> None:
     accepted, refused = [e.value for e in valid(TODAY)], [e.value for e in invalid(TODAY)]
     neighbours = some(len(refused))
@@ -92,7 +102,7 @@ async def test_every_partition_has_an_epoch_that_outlives_its_owners(stack: Stac
     await stack.send(*some(3))
     async with stack.worker():
         await stack.settled(0)
-    assert await stack.position() == Position(6, epochs[0])
+    await stack.left_at(Position(6, epochs[0]))
 
 
 async def test_events_of_two_weeks_are_stored_once_each(stack: Stack) -> None:
@@ -136,9 +146,7 @@ async def test_killed_after_the_insert_its_run_is_formed_again_and_no_row_is_dou
             await eventually_true(lambda: way.withheld > 0 and len(stack.ids()) > 1)
             victim.kill()
             victim.wait()
-        at_death = await stack.position()
-        assert at_death is not None
-        assert ":" in at_death.note
+        await eventually(lambda: is_announced(stack))
         reformed = metric("synclogs_batches_reformed_total")
         # Behind the announced run, in time for whoever formed it carelessly.
         await stack.send(*(more := some(200)))
@@ -173,9 +181,7 @@ async def test_sigterm_finishes_what_is_announced_and_exits_with_zero(stack: Sta
         await eventually_true(lambda: len(stack.ids()) > 0)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 10) == 0
-    left = await stack.position()
-    assert left is not None
-    assert ":" not in left.note
+    await eventually(lambda: is_closed(stack))
     async with stack.worker():
         await stack.settled(0)
     assert stack.ids() == ids_of(sent)

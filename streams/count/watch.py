@@ -79,13 +79,14 @@ class Watch:
         metrics.ENTRIES.set(sum(len(ledger.table.data) for ledger in ledgers))
 
     def why_not_ready(self) -> str:
-        """'' if all is well, else one line. Called from another thread."""
+        """'' if all is well, else one line with every cause. Called from another thread."""
         if time.monotonic() - self._alive > STUCK_SECONDS:
             return f"nothing has moved for {STUCK_SECONDS:.0f} s: Kafka does not answer, or the process is stuck"
-        for ledger in list(self._ledgers()):
-            where = f"{ledger.source.topic}[{ledger.source.partition}]"
-            if ledger.stopped:
-                return f"{where} is stopped: {ledger.stopped}"
-            if not ledger.ready.is_set():
-                return f"{where} is being restored"
-        return ""
+        ledgers = list(self._ledgers())
+        causes = [f"stopped: {ledger.stopped}" for ledger in ledgers if ledger.stopped]
+        causes += [
+            f"{ledger.source.topic}[{ledger.source.partition}] is being restored"
+            for ledger in ledgers
+            if not ledger.ready.is_set()
+        ]
+        return "; ".join(causes)

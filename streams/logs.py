@@ -36,6 +36,8 @@ def configure(level: str) -> None:
     )
     handler.setLevel(max(number, logging.WARNING))  # some libraries set their loggers' levels themselves
     logging.basicConfig(handlers=[handler], level=handler.level, force=True)
+    # Logs the value that it could not encode, with a traceback; our error names the table and the kind.
+    logging.getLogger("clickhouse_connect.driver.transform").setLevel(logging.CRITICAL)
 
 
 def log(room: str) -> structlog.typing.FilteringBoundLogger:

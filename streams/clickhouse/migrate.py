@@ -44,7 +44,8 @@ def migrate(settings: Settings) -> list[str]:
 
     StoreRefused when an applied file has changed since, or the database is newer than this code.
     """
-    Database(settings.model_copy(update={"database": "default"})).command(f"CREATE DATABASE IF NOT EXISTS {settings.database}")
+    outside = Database(settings.model_copy(update={"database": "default"}))
+    outside.command(f"CREATE DATABASE IF NOT EXISTS {settings.database}")
     database = Database(settings)
     database.command(_JOURNAL)
     pending = _pending(database, settings)

@@ -16,12 +16,15 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from schemas.event import MAX_MESSAGE
 from streams.config import Settings
 from streams.errors import KafkaUnavailable
 from streams.kafka import clients
 
 IN_FLIGHT = 64
 """Batches handed over and not acknowledged: bounds memory where Kafka is slower than the caller."""
+LARGEST = MAX_MESSAGE + 1024
+"""Bytes of key and value: an event of the largest size with the longest key is below, the topic's limit above."""
 
 
 def like_java(key: bytes) -> int:
@@ -70,7 +73,16 @@ class Emitter:
         await self._producer.stop()
 
     async def send(self, key: bytes | None, value: bytes) -> None:
-        """Put one message into its partition's batch; waits only where Kafka lags behind."""
+        """Put one message into its partition's batch; waits only where Kafka lags behind.
+
+        One that no records topic takes for its size is counted as refused here: after a batch that the broker refused
+        aiokafka's numbering has a gap, and every later batch of that partition would be refused with it.
+        """
+        self.sent += 1
+        if len(key or b"") + len(value) > LARGEST:
+            self.refused += 1
+            self.errors["MessageSizeTooLargeError"] += 1
+            return
         spread = self._spread(key) if key is not None else random.getrandbits(31)
         partition = self._partitions[spread % len(self._partitions)]
         batch = self._open.get(partition)
@@ -79,7 +91,6 @@ class Emitter:
                 await self._hand_over(partition)
             batch = self._open[partition] = self._producer.create_batch()
             batch.append(key=key, value=value, timestamp=None)
-        self.sent += 1
 
     async def flush(self) -> None:
         """Return when Kafka has answered for everything sent so far."""

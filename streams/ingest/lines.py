@@ -1,6 +1,8 @@
 """`synclogs emit`: NDJSON in, events out. A line that is no event is named with its number and kept in a file."""
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ from schemas.decode import decode
 from schemas.refusal import Refusal
 from streams import clock
 from streams.config import Settings
+from streams.errors import UsageError
 from streams.ingest.emitter import Emitter
 
 CHUNK = 500
@@ -39,8 +42,10 @@ class Outcome:
 async def emit(settings: Settings, source: BinaryIO, rejected: Path, progress: Callable[[int], None]) -> Outcome:
     """Send every line of `source` that is an event; write the others to `rejected` byte for byte.
 
-    `progress` is told the bytes read. The file is only made where a line was rejected.
+    `progress` is told the bytes read. The file is only made where a line was rejected, and then anew. UsageError if it
+    can't be, as a rule before the first event is sent.
     """
+    _can_be_written(rejected, source)
     outcome = Outcome()
     emitter = Emitter(settings)
     try:
@@ -54,6 +59,18 @@ async def emit(settings: Settings, source: BinaryIO, rejected: Path, progress: C
     return outcome
 
 
+def _can_be_written(rejected: Path, source: BinaryIO) -> None:
+    if not os.access(rejected.parent, os.W_OK | os.X_OK):
+        raise _unwritable(rejected, f"no folder {rejected.parent} that can be written to")
+    with contextlib.suppress(OSError):  # not there yet, or the source is no file
+        if os.path.samestat(rejected.stat(), os.fstat(source.fileno())):
+            raise _unwritable(rejected, "it is the file that is read")
+
+
+def _unwritable(rejected: Path, why: str | None) -> UsageError:
+    return UsageError(f"rejected lines can't be kept in {rejected}: {why}; name another file with --rejected")
+
+
 async def _send(emitter: Emitter, lines: list[Line], rejected: Path, outcome: Outcome) -> None:
     decoded = decode(lines)
     values = {line.offset: line.value for line in lines}
@@ -62,8 +79,11 @@ async def _send(emitter: Emitter, lines: list[Line], rejected: Path, outcome: Ou
     for mark in decoded.marks:
         await emitter.send(topics.record_key(mark.event.tenant_id, mark.event.sync_id), values[mark.offset])
     if decoded.refused:
-        with rejected.open("ab" if outcome.rejected else "wb") as file:
-            file.writelines(values[message.offset] + b"\n" for message, _ in decoded.refused)
+        try:
+            with rejected.open("ab" if outcome.rejected else "wb") as file:
+                file.writelines(values[message.offset] + b"\n" for message, _ in decoded.refused)
+        except OSError as error:
+            raise _unwritable(rejected, error.strerror) from error
         outcome.rejected += len(decoded.refused)
         found = [(message.offset, refusal) for message, refusal in decoded.refused]
         outcome.shown += found[: SHOWN - len(outcome.shown)]

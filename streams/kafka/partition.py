@@ -96,6 +96,9 @@ async def committed(admin: AIOKafkaAdminClient, group: str, tp: TopicPartition) 
 
     By the admin request, because `consumer.committed()` takes a coordinator that is still loading for "none yet", and
     a worker would begin anew. A missing answer is that case: try again, then say so (KafkaUnavailable).
+
+    Exact for whoever has opened the partition: opening waits for the last transaction to be complete. To anybody else
+    the position before it may be told for some milliseconds.
     """
     for _ in range(READ_TRIES):
         try:

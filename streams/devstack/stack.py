@@ -9,7 +9,7 @@ import contextlib
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,8 +147,8 @@ class Stack:
                 await self.supervisor.start(spec)
             await self._all_up([parts.web_answers()])
 
-    async def _all_up(self, waits: list[object]) -> None:
-        await asyncio.gather(*waits)  # type: ignore[arg-type]
+    async def _all_up(self, waits: Sequence[Awaitable[object]]) -> None:
+        await asyncio.gather(*waits)
 
     async def _feed(self, events: int) -> None:
         """The history, once in the life of a data directory; continued with the same events where it was cut off."""

@@ -24,6 +24,9 @@ _EXPLAINED = {
     Cause.EXPIRED: "Your sign-in has expired.",
 }
 
+for _cause in Cause:
+    metrics.DENIED.labels(_cause.value)  # at 0 from the start, so that a first denial shows as an increase
+
 
 class Require:
     """The action of a route: `permission` is needed, or None for an address that is open to everybody."""

@@ -58,6 +58,11 @@ def reason(code: str) -> Reason:
     return replace(CATALOGUE.by_code[UNCLASSIFIED], code=code, title=code)
 
 
+def examples(entry: Reason) -> list[str]:
+    """At most three messages that have the reason, those that a person can read: no JSON or XML around them."""
+    return [e.message for e in entry.positive if e.message and e.message[0] not in "{[<"][:3]
+
+
 def reconciliation(pointer: Pointer) -> str:
     """What to say about the live counts at the cut; nothing when they agree."""
     if pointer.reconciliation == "exact":
@@ -106,6 +111,7 @@ FOR_TEMPLATES: dict[str, Callable[..., Any] | Any] = {
     "day": day,
     "outcome": outcome,
     "reason_of": reason,
+    "examples": examples,
     "direction_path": direction_path,
     "sync_path": sync_path,
     "csv_path": csv_path,

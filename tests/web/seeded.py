@@ -124,6 +124,7 @@ def write(database: Database, seed: Seed) -> None:
         rows = [*rows_of(FIRST, 1, early + before), *rows_of(SECOND, 2, late), *rows_of(CRASHED, 3, all_failed)]
         _insert(database, table, rows)
     _insert(database, "sync_records", _records(seed))
+    _insert(database, "sync_records", _later_copies(seed))  # apart: one insert would keep one copy of each at once
     _insert(database, "dead_letters", _letters())
     pointer(database, 1, [FIRST], week_ago)
     pointer(database, 2, [FIRST, SECOND], CUT)
@@ -195,14 +196,14 @@ def _days(attempt: str, snapshot: int, results: list[Result]) -> list[Row]:
 
 
 def _records(seed: Seed) -> list[Row]:
-    """The rows of store: also a later copy of each record of `big`, and one that came after the cut."""
-    rows = [_record(n, r) for n, r in enumerate(seed.results)]
+    """The rows of store, and one that came after the cut."""
+    beyond = Result("big", 9_999, "failed", CUT, name="beyond the cut", reason="rate_limited")
+    return [*(_record(n, r) for n, r in enumerate(seed.results)), _record(2_000_000, beyond)]
+
+
+def _later_copies(seed: Seed) -> list[Row]:
     big = [r for r in seed.results if r.sync_id == "big"]
-    rows += [_record(5_000 + n, replace(r, name="a later copy", received=CUT - DAY / 4)) for n, r in enumerate(big)]
-    return [
-        *rows,
-        _record(2_000_000, Result("big", 9_999, "failed", CUT, name="beyond the cut", reason="rate_limited")),
-    ]
+    return [_record(5_000 + n, replace(r, name="a later copy", received=CUT - DAY / 4)) for n, r in enumerate(big)]
 
 
 def _record(offset: int, r: Result) -> Row:

@@ -15,6 +15,7 @@ from schemas.reasons import CATALOGUE
 from schemas.rows import SNAPSHOTS
 from streams import clock, metrics
 from streams.clickhouse.client import Database
+from streams.clickhouse.queries import leftovers
 from streams.clickhouse.queries import publication as queries
 from streams.clickhouse.queries.publication import Publication, Totals
 from streams.clickhouse.queries.published import Pointer, latest
@@ -34,7 +35,7 @@ LONGEST_STATEMENT = 3600.0
 
 @dataclass(frozen=True)
 class Asked:
-    """What shall be covered: all that was received until `moment`. `week` if one was named, `now` for all that is there."""
+    """What shall be covered: all that was received until `moment`. `week`: was it named? `now`: all that is there."""
 
     moment: dt.datetime
     week: str | None
@@ -171,7 +172,7 @@ def _settle(database: Database, snapshot: Pointer) -> None:
     """What follows the commit point. It can be made up for, so its errors never make the publication look failed."""
     try:
         show(database, snapshot)
-        queries.tidy(database, clock.now())
+        leftovers.tidy(database, clock.now())
     except SyncLogsError as error:
         log("publish").warning("not_tidied", error=str(error))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from streams import clock, metrics
-from streams.clickhouse.queries.publication import tidy
+from streams.clickhouse.queries.leftovers import tidy
 from streams.errors import PositionOutOfRange, SettingsError, TotalsDiffer, UsageError
 from streams.publish.weekly import publish
 from tests.publish.world import MONDAY, Result, World, before_cut, results

@@ -99,9 +99,9 @@ FROM (
 # What the attempt adds to the versions before its own, and how many of its rows stand for one sync or day twice.
 _ADDED = """SELECT sum(s) AS succeeded, sum(f) AS failed, sum(k) AS skipped, sum(doubled) AS doubles, count() AS keys
 FROM (
-    SELECT {key}, argMax(toInt64(succeeded), snapshot) - maxIf(toInt64(succeeded), snapshot < {{number:UInt32}}) AS s,
-        argMax(toInt64(failed), snapshot) - maxIf(toInt64(failed), snapshot < {{number:UInt32}}) AS f,
-        argMax(toInt64(skipped), snapshot) - maxIf(toInt64(skipped), snapshot < {{number:UInt32}}) AS k,
+    SELECT {key}, argMax(succeeded, snapshot) - toInt64(argMaxIf(succeeded, snapshot, snapshot < {{number:UInt32}})) AS s,
+        argMax(failed, snapshot) - toInt64(argMaxIf(failed, snapshot, snapshot < {{number:UInt32}})) AS f,
+        argMax(skipped, snapshot) - toInt64(argMaxIf(skipped, snapshot, snapshot < {{number:UInt32}})) AS k,
         count() > uniqExact(snapshot) AS doubled
     FROM {table} WHERE attempt_id IN {{attempts:Array(UUID)}} AND ({key}) IN (
         SELECT {key} FROM {table} WHERE snapshot = {{number:UInt32}} AND attempt_id = {{attempt:UUID}})
@@ -126,10 +126,6 @@ FROM (
 ) WHERE began >= {{visible_since:DateTime64(3, 'UTC')}}"""
 _EXPIRED = """SELECT arrayMap(a -> toString(a), groupUniqArrayArray(attempts)) FROM snapshots
 WHERE cut < {cut:DateTime64(3, 'UTC')} - INTERVAL 32 WEEK"""
-_ORPHANS = """SELECT toString(attempt_id) AS orphan FROM publication_attempts
-WHERE started_at < {before:DateTime64(3, 'UTC')} AND snapshot <= (SELECT max(number) FROM snapshots)
-    AND attempt_id NOT IN (SELECT arrayJoin(attempts) FROM snapshots)"""
-_TABLES = ("published_failures", "published_syncs", "published_days", "reconciliation_entries", "publication_attempts")
 
 
 @dataclass(frozen=True)
@@ -248,17 +244,6 @@ class Publication:
             "unmarked_running_since": clock.from_ms(clock.to_ms(self.cut) - _RUNNING_UNMARKED_MS),
             "visible_since": day - dt.timedelta(days=VISIBLE_DAYS),
         }
-
-
-def tidy(database: Database, now: dt.datetime) -> int:
-    """Delete what tries left behind that began a day ago or earlier and that no pointer names; how many tries.
-
-    Only of numbers that are taken: a publisher that slept for longer can't win with one, so nobody will read its rows.
-    """
-    orphans = [row["orphan"] for row in database.rows(_ORPHANS, before=now - dt.timedelta(days=1))]
-    for table in _TABLES if orphans else ():  # the note of the attempts last, so that a crash leaves no row unknown
-        database.command(f"DELETE FROM {table} WHERE attempt_id IN {{orphans:Array(UUID)}}", orphans=orphans)
-    return len(orphans)
 
 
 def published_totals(database: Database, number: int) -> Totals:

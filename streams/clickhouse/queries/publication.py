@@ -99,7 +99,8 @@ FROM (
 # What the attempt adds to the versions before its own, and how many of its rows stand for one sync or day twice.
 _ADDED = """SELECT sum(s) AS succeeded, sum(f) AS failed, sum(k) AS skipped, sum(doubled) AS doubles, count() AS keys
 FROM (
-    SELECT {key}, argMax(succeeded, snapshot) - toInt64(argMaxIf(succeeded, snapshot, snapshot < {{number:UInt32}})) AS s,
+    SELECT {key},
+        argMax(succeeded, snapshot) - toInt64(argMaxIf(succeeded, snapshot, snapshot < {{number:UInt32}})) AS s,
         argMax(failed, snapshot) - toInt64(argMaxIf(failed, snapshot, snapshot < {{number:UInt32}})) AS f,
         argMax(skipped, snapshot) - toInt64(argMaxIf(skipped, snapshot, snapshot < {{number:UInt32}})) AS k,
         count() > uniqExact(snapshot) AS doubled

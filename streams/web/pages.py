@@ -66,7 +66,7 @@ def sync_page(direction: InDirection, sync_id: str, reading: Read, cursor: Curso
     listing: list[str | None] = ["records", direction.code, sync_id]
     after = reading.site.cursors.after(cursor, reading.tenant, listing)
     behind = (int(after[0]), str(after[1])) if after else None
-    rows = published.records(reading.database, scope, sync_id, _RECORDS_A_PAGE + 1, behind)
+    rows = published.records(reading.database, scope, sync, _RECORDS_A_PAGE + 1, behind)
     key = ("occurred_ms", "event")
     return reading.page(
         "sync.html",

@@ -183,6 +183,7 @@ def days(database: Database, scope: Scope, since: int) -> Rows:
 
 
 _SYNC = """SELECT sync_id, modules, toUnixTimestamp64Milli(first_at) AS first_ms,
+    toUnixTimestamp64Milli(last_at) AS last_ms,
     toUnixTimestamp64Milli(started_at) AS started_ms, toUnixTimestamp64Milli(finished_at) AS finished_ms,
     expected, records, total, succeeded, failed, skipped, outcome
 FROM (SELECT * FROM published_syncs WHERE {where} ORDER BY sync_id, snapshot DESC LIMIT 1 BY sync_id)"""
@@ -232,13 +233,18 @@ FROM (
     FROM sync_records
     WHERE tenant_id = {tenant:String} AND direction = {direction:String} AND sync_id = {sync_id:String}
         AND kafka_topic = {topic:String} AND kafka_offset < {cuts:Map(UInt16, UInt64)}[kafka_partition]
+        AND occurred_at BETWEEN fromUnixTimestamp64Milli({first:Int64}, 'UTC')
+            AND fromUnixTimestamp64Milli({last:Int64}, 'UTC')
     ORDER BY event_id, week, arrival DESC LIMIT 1 BY event_id, week
 )"""
 
 
-def records(database: Database, scope: Scope, sync_id: str, limit: int, after: tuple[int, str] | None = None) -> Rows:
-    """The sync's records by time; the failed ones with `reason`, which published_failures gives.
+def records(
+    database: Database, scope: Scope, sync: dict[str, Any], limit: int, after: tuple[int, str] | None = None
+) -> Rows:  # fmt: skip
+    """The records of a `sync` by time; the failed ones with `reason`, which published_failures gives.
 
+    The sync's first and last time bound the query: of 26 weeks of parts it opens those of the sync's own.
     `after` is (occurred_ms, event) of the last one seen. `message` is the first error's, of a skipped record the cause.
     """
     behind = "WHERE (occurred_ms, event) > ({after_ms:Int64}, {after_event:String})" if after else ""
@@ -246,13 +252,16 @@ def records(database: Database, scope: Scope, sync_id: str, limit: int, after: t
         f"{_RECORDS} {behind} ORDER BY occurred_ms, event LIMIT {{limit:UInt32}}",
         tenant=scope.tenant,
         direction=scope.direction,
-        sync_id=sync_id,
+        sync_id=sync["sync_id"],
+        first=sync["first_ms"],
+        last=sync["last_ms"],
         topic=scope.pointer.topic,
         cuts=scope.pointer.cuts,
         limit=limit,
         **(dict(zip(("after_ms", "after_event"), after, strict=True)) if after else {}),
     )
-    reasons = _reasons_of_events(database, scope, sync_id, [r["event"] for r in rows if r["status"] == "failed"])
+    failed = [row["event"] for row in rows if row["status"] == "failed"]
+    reasons = _reasons_of_events(database, scope, sync["sync_id"], failed)
     return [row | {"reason": reasons.get((row["event"], row["occurred_ms"]), "")} for row in rows]
 
 

@@ -5,8 +5,12 @@ Never a payload, a message's text, a name or a secret: ids of partitions, codes 
 
 import logging
 import sys
+import time
 
 import structlog
+
+QUIET_SECONDS = 10.0
+"""A library's line is not repeated for so long: while a broker is away aiokafka says so a thousand times a second."""
 
 
 def configure(level: str) -> None:
@@ -34,10 +38,29 @@ def configure(level: str) -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
         )
     )
+    handler.addFilter(_Repeats())
     handler.setLevel(max(number, logging.WARNING))  # some libraries set their loggers' levels themselves
     logging.basicConfig(handlers=[handler], level=handler.level, force=True)
     # Logs the value that it could not encode, with a traceback; our error names the table and the kind.
     logging.getLogger("clickhouse_connect.driver.transform").setLevel(logging.CRITICAL)
+
+
+class _Repeats(logging.Filter):
+    """Drops a line whose logger, level and wording were there a moment ago, whatever the values in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, int, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        key = (record.name, record.levelno, str(record.msg)[:80])
+        now = time.monotonic()
+        if now - self._said.get(key, -QUIET_SECONDS) < QUIET_SECONDS:
+            return False
+        if len(self._said) > 1000:
+            self._said.clear()
+        self._said[key] = now
+        return True
 
 
 def log(room: str) -> structlog.typing.FilteringBoundLogger:

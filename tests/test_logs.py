@@ -67,3 +67,15 @@ def test_a_logger_made_before_the_configuration_obeys_it(capsys: pytest.CaptureF
     logs.configure("error")
     early.warning("waiting")
     assert capsys.readouterr().err == ""
+
+
+def test_a_library_that_repeats_itself_is_heard_once(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info")
+    library = logging.getLogger("aiokafka")
+    for number in range(1000):
+        library.error("Unable connect to node with id %s", number)
+    library.error("Another line")
+    for _ in range(3):
+        logs.log("count").error("ended")
+    told = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["Unable connect to node with id 0", "Another line", "ended", "ended", "ended"]

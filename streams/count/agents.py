@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Coroutine
 from typing import Any, NoReturn
 
@@ -136,10 +137,14 @@ class CountWorker:
     # 3. What was counted is committed.
 
     async def _flush_often(self) -> None:
+        every = self._settings.count_flush_seconds
+        took = 0.0
         while True:
-            await asyncio.sleep(self._settings.count_flush_seconds)
+            await asyncio.sleep(max(every - took, every / 5))  # a slow transaction does not add to the delay
+            started = time.monotonic()
             if not self._between:
                 await self._flush()
+            took = time.monotonic() - started
 
     async def _flush(self) -> None:
         """An error ends the process: what of it was committed, only Kafka knows. (In Faust's hands it can hang.)"""

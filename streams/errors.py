@@ -9,7 +9,7 @@
     ├── PartitionLost         another worker owns the partition now
     ├── StateRefused          what a worker left in Kafka can't be read by this version
     ├── PositionOutOfRange    a position is not in the log any more: stop and alert, never jump
-    ├── TooManyDeadLetters    so many bad messages in a row that the fault is ours or a sender's: stop before all is lost
+    ├── TooManyDeadLetters    so many bad messages in a row that a program is at fault: stop before all is lost
     ├── TotalsDiffer          what a publication appended contradicts itself: nothing is published
     └── StackError            a part of the embedded stack can't start
 

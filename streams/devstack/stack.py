@@ -31,7 +31,7 @@ from streams.errors import StackError
 SEED = 1
 TENANTS = 12
 HISTORY = 120_000
-HISTORY_ONCE = 20_000
+HISTORY_ONCE = 8_000
 STOP_ORDER = ("store", "count", "kafka", "clickhouse")
 """Who writes ends before what it writes to; the page and the traffic before all of them."""
 

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -48,11 +49,13 @@ class Emitter:
         self._producer: AIOKafkaProducer
         self._partitions: list[int] = []
         self._timer: asyncio.Task[None] | None = None
+        self._failed = False
+        self._renewing = asyncio.Lock()
         self.sent = self.accepted = self.refused = 0
         self.errors: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
-        self._producer = await clients.started(lambda: clients.idempotent_producer(self._settings), self._settings)
+        self._producer = await clients.started(partial(clients.idempotent_producer, self._settings), self._settings)
         try:
             found = await asyncio.wait_for(self._producer.partitions_for(self._settings.records_topic), 10)
         except (KafkaError, TimeoutError) as error:
@@ -85,12 +88,13 @@ class Emitter:
             return
         spread = self._spread(key) if key is not None else random.getrandbits(31)
         partition = self._partitions[spread % len(self._partitions)]
-        batch = self._open.get(partition)
-        if batch is None or batch.append(key=key, value=value, timestamp=None) is None:  # None: the batch is full
-            if batch is not None:
-                await self._hand_over(partition)
-            batch = self._open[partition] = self._producer.create_batch()
-            batch.append(key=key, value=value, timestamp=None)
+        while True:
+            batch = self._open.get(partition)
+            if batch is None:
+                batch = self._open[partition] = self._producer.create_batch()
+            if batch.append(key=key, value=value, timestamp=None) is not None:
+                return
+            await self._hand_over(partition)  # full; somebody else may open the next one meanwhile
 
     async def flush(self) -> None:
         """Return when Kafka has answered for everything sent so far."""
@@ -100,6 +104,8 @@ class Emitter:
             await asyncio.wait(set(self._in_flight))
 
     async def _hand_over(self, partition: int) -> None:
+        if self._failed:
+            await self._renew()
         batch = self._open.pop(partition, None)
         if batch is None:
             return
@@ -118,6 +124,20 @@ class Emitter:
         except KafkaError as error:
             self.refused += records
             self.errors[type(error).__name__] += records
+            self._failed = True
+
+    async def _renew(self) -> None:
+        """A new producer after a batch that failed: the old one's numbering has a gap, which refuses all that follows
+        in that partition. Waits for as long as Kafka is away."""
+        async with self._renewing:
+            if not self._failed:
+                return
+            while self._in_flight:
+                await asyncio.wait(set(self._in_flight))
+            await asyncio.wait([asyncio.create_task(self._producer.stop())], timeout=10)
+            make = partial(clients.idempotent_producer, self._settings)
+            self._producer = await clients.started(make, self._settings, patient=True)
+            self._failed = False
 
     async def _send_what_lingers(self) -> None:
         while True:

@@ -30,7 +30,7 @@ def test_it_is_valid_by_the_compose_specification() -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_each_service_of_ours_runs_a_command_with_options_that_exist(services: dict[str, Any], name: str) -> None:
     command, *options = services[name]["command"]
-    known = {option for parameter in main.commands[command].params for option in (*parameter.opts, *parameter.secondary_opts)}
+    known = {option for given in main.commands[command].params for option in (*given.opts, *given.secondary_opts)}
     assert set(options) <= known
 
 

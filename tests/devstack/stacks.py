@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+import urllib.response
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -92,10 +93,10 @@ class DevStack:
         with urllib.request.urlopen(address, timeout=30) as answer:
             return str(answer.read().decode()).splitlines()
 
-    def get(self, path: str) -> urllib.request.addinfourl:
+    def get(self, path: str) -> urllib.response.addinfourl:
         file = self.file
         request = urllib.request.Request(file["web"] + path, headers={"Authorization": f"Bearer {file['token']}"})
-        answer: urllib.request.addinfourl = urllib.request.urlopen(request, timeout=30)
+        answer: urllib.response.addinfourl = urllib.request.urlopen(request, timeout=30)
         return answer
 
     def end(self, number: int = signal.SIGINT) -> int:

@@ -7,11 +7,14 @@ import socket
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from schemas import topics
 from schemas.event import MAX_MESSAGE
 from streams import config
 from streams.config import Settings
 from streams.errors import KafkaUnavailable
 from streams.ingest.emitter import Emitter, like_java
+from streams.kafka import clients
+from streams.kafka.topics import create
 from tests.ingest.conftest import messages
 
 pytestmark = pytest.mark.stack
@@ -91,6 +94,23 @@ async def test_the_largest_event_fits_and_a_larger_one_is_counted_as_refused_wit
     assert (emitter.sent, emitter.accepted, emitter.refused) == (3, 2, 1)
     assert emitter.errors == {"MessageSizeTooLargeError": 1}
     assert sorted(len(record.value) for record in await messages(settings)) == [5, MAX_MESSAGE]
+
+
+async def test_after_a_batch_that_kafka_refused_the_next_ones_are_accepted(settings: Settings) -> None:
+    small = topics.records("small-messages", 1)
+    small.settings["max.message.bytes"] = "2000"
+    admin = await clients.started(lambda: clients.admin(settings), settings)
+    await create(admin, [small], 1)
+    await admin.close()
+    async with Emitter(settings.model_copy(update={"records_topic": small.name})) as emitter:
+        for value in (b"before", random.randbytes(5000)):
+            await emitter.send(b"1", value)
+            await emitter.flush()
+        assert (emitter.accepted, emitter.refused) == (1, 1)
+        for number in range(3):
+            await emitter.send(b"2", b"after %d" % number)
+            await emitter.flush()
+    assert (emitter.accepted, emitter.refused) == (4, 1)
 
 
 async def test_an_unreachable_kafka_is_told_at_the_start() -> None:

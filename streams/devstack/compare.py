@@ -96,6 +96,8 @@ class _Tenant:
         items = await self._pages(f"/api/v1/{self.direction}/syncs")
         listed = {item["sync_id"]: item for item in items if item["total"]}  # a sync of marks only has no rows
         self.found.same("syncs", f"{self.name}: syncs", api=len(listed), sql=len(syncs))
+        if not listed and not syncs:
+            return
         for sync_id in listed.keys() & syncs.keys():
             item, row = listed[sync_id], syncs[sync_id]
             for number in ("total", "succeeded", "failed", "skipped"):

@@ -42,31 +42,27 @@ class Pointer:
         return clock.to_ms(day - dt.timedelta(days=PERIODS[period]))
 
 
-_POINTER = """SELECT number, arrayMap(a -> toString(a), attempts) AS ids, toUnixTimestamp64Milli(cut) AS cut_ms,
+_POINTERS = """SELECT number, arrayMap(a -> toString(a), attempts) AS ids, toUnixTimestamp64Milli(cut) AS cut_ms,
     kafka_topic, cuts, toUnixTimestamp64Milli(published_at) AS published_ms, toUnixTimestamp64Milli(next_at) AS next_ms,
     reconciliation, difference
-FROM snapshots {where} ORDER BY number DESC LIMIT 1"""
+FROM snapshots"""
 
 
 def latest(database: Database) -> Pointer | None:
     """The snapshot that people see now; None before the first publication."""
-    return _pointer(database.rows(_POINTER.replace("{where}", "")))
+    rows = database.rows(f"{_POINTERS} ORDER BY number DESC LIMIT 1")
+    return _pointer(rows[0]) if rows else None
 
 
 def standing(database: Database, number: int) -> Pointer | None:
     """Snapshot `number` if all of its rows still stand: none expired, none dropped with a list that was replaced."""
-    found = _pointer(database.rows(_POINTER.replace("{where}", "WHERE number = {number:UInt32}"), number=number))
-    if found is None or _expired(found, clock.now()):
+    rows = database.rows(f"{_POINTERS} WHERE number >= {{number:UInt32}} ORDER BY number", number=number)
+    if not rows or rows[0]["number"] != number:
         return None
-    replaced = database.value(
-        "SELECT minOrNull(toUnixTimestamp64Milli(published_at)) FROM snapshots "
-        "WHERE number > {number:UInt32} AND NOT hasAll(attempts, {attempts:Array(UUID)})",
-        number=number,
-        attempts=found.attempts,
-    )
-    if replaced is not None and clock.from_ms(replaced) + GRACE < clock.now():
-        return None
-    return found
+    found, *later = map(_pointer, rows)
+    replaced = [pointer.published_at for pointer in later if not set(found.attempts) <= set(pointer.attempts)]
+    gone = replaced and min(replaced) + GRACE < clock.now()
+    return None if gone or _expired(found, clock.now()) else found
 
 
 def _expired(pointer: Pointer, now: dt.datetime) -> bool:
@@ -76,10 +72,7 @@ def _expired(pointer: Pointer, now: dt.datetime) -> bool:
     return now >= begin + dt.timedelta(days=181, weeks=3)
 
 
-def _pointer(rows: Rows) -> Pointer | None:
-    if not rows:
-        return None
-    row = rows[0]
+def _pointer(row: dict[str, Any]) -> Pointer:
     return Pointer(
         number=row["number"],
         attempts=list(row["ids"]),

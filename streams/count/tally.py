@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 from schemas.decode import Decoded, Message, decode
-from schemas.event import DAY_MS, HOUR_MS, RecordEvent
+from schemas.event import DAY_MS, HOUR_MS, MAX_ERRORS, RecordEvent
 from schemas.live import LIVE_HORIZON_MS
 from streams.classify import classify
 
@@ -102,5 +102,6 @@ class Tally:
 
 
 def _failed_label(event: RecordEvent) -> str:
-    errors = [(error.code or "", error.message or "", error.field or "") for error in event.errors or ()]
+    """Under the reason that store gives it, which classifies what it stores: no more than so many errors."""
+    errors = [(error.code or "", error.message or "", error.field or "") for error in (event.errors or ())[:MAX_ERRORS]]
     return sys.intern(f"{FAILED}:{classify(event.direction, errors).reason}")

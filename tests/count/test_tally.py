@@ -47,6 +47,15 @@ def test_every_status_and_reason_has_a_number_of_its_own() -> None:
     assert split(label) == ("failed", "mandatory_field_missing") and number == 2
 
 
+def test_errors_that_store_does_not_keep_decide_nothing() -> None:
+    unknown = {"code": "", "message": "zorp blick quux"}
+    known = {"code": "", "message": "Contact with this email-id is already associated with this company"}
+    (counts,) = tally(event(NOON, "failed", errors=[unknown] * 20 + [known])).entries().values()
+    assert counts == {"failed:unclassified": 1}
+    (counts,) = tally(event(NOON, "failed", errors=[unknown] * 19 + [known])).entries().values()
+    assert counts != {"failed:unclassified": 1}
+
+
 def test_tenant_direction_and_sync_are_kept_apart() -> None:
     found = tally(
         event(NOON), event(NOON, tenant_id="b"), event(NOON, sync_id="s2"), event(NOON, direction="fsm_to_books")

@@ -1,4 +1,7 @@
-"""Inserts that may be sent any number of times: each with a token, by columns, and our errors for the server's."""
+"""Inserts that may be sent any number of times: each with a token, by columns, and our errors for the server's.
+
+Rows come in as columns (`Writer.insert`) or as blocks encoded before (`native`, `Writer.insert_blocks`).
+"""
 
 import asyncio
 import contextlib
@@ -9,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.compression import get_compressor
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.rows import TableColumns
@@ -55,15 +59,35 @@ class Writer:
             raise StoreRefused(f"a value that does not fit a column of {table.table}: {type(error).__name__}") from None
         metrics.INSERT.labels(table.table).observe(time.perf_counter() - started)
 
+    def insert_blocks(self, table: TableColumns, blocks: Sequence[bytes], token: str) -> None:
+        """One insert of rows that `native` has encoded before. Blocks the thread, raises as `insert` does."""
+        started = time.perf_counter()
+        try:
+            if self._client is None:
+                self._client = connect(self._settings)
+            compression = "lz4" if self._settings.compress_inserts else None
+            self._client.raw_insert(
+                table.table,
+                table.names,
+                _compressed(blocks, compression),
+                settings={"insert_deduplication_token": token, "async_insert": 0},
+                fmt="Native",
+                compression=compression,
+            )
+        except (ClickHouseError, OSError) as error:
+            raise translate(error, self._settings) from error
+        metrics.INSERT.labels(table.table).observe(time.perf_counter() - started)
+
     def close(self) -> None:
         """Close what connections there are. A later insert opens them again."""
         if self._client is not None:
             self._client.close()
             self._client = None
 
-    async def insert_in_thread(self, table: TableColumns, columns: Sequence[Sequence[Any]], token: str) -> None:
-        """`insert`, while the event loop goes on. If cancelled it may still be taken, which its token makes safe."""
-        await in_thread(lambda: self.insert(table, columns, token))
+
+def _compressed(blocks: Sequence[bytes], compression: str | None) -> bytes:
+    compressor = get_compressor(compression)
+    return b"".join([*map(compressor.compress_block, blocks), compressor.flush() or b""])  # type: ignore[no-untyped-call]
 
 
 async def in_thread(call: Callable[[], T]) -> T:

@@ -16,19 +16,20 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from streams import metrics
-from streams.clickhouse.writer import FIRST_DELAY, LONGEST_DELAY, Writer
+from streams.clickhouse.native import native_block
+from streams.clickhouse.writer import FIRST_DELAY, LONGEST_DELAY, Writer, in_thread
 from streams.clock import now_ms
 from streams.config import Settings
 from streams.errors import KafkaUnavailable, PartitionLost, PositionOutOfRange, StoreUnavailable, TooManyDeadLetters
 from streams.kafka.partition import Outgoing, OwnedPartition, committed
 from streams.logs import log
 from streams.store import state
-from streams.store.columns import Insert, Rows
+from streams.store.columns import Insert, Rows, week_name
 from streams.store.intake import Intake, Run, out_of_range
 from streams.store.letters import letter
 from streams.store.state import State
 
-SUB_BATCH = 400
+SUB_BATCH = 500
 """Messages parsed at once: they and what becomes of them stay in the processor's cache."""
 PROOF_SECONDS = 10.0
 """An insert that begins later than this after the last transaction first proves that the partition is still ours."""
@@ -160,7 +161,7 @@ class Lane:
         return now
 
     async def parse(self, run: Run) -> Rows:
-        rows = Rows(*self.tp)
+        rows = Rows(self.tp.topic, self.tp.partition, native_block)
         for begin in range(0, len(run.records), SUB_BATCH):
             rows.add(run.records[begin : begin + SUB_BATCH])
             await asyncio.sleep(0)  # heartbeats and the other lanes
@@ -185,7 +186,7 @@ class Lane:
 
     async def insert(self, now: State, insert: Insert) -> None:
         """Insert until ClickHouse has taken it, for as long as it takes."""
-        token = now.token(insert.table.table, self.tp.topic, self.tp.partition, insert.week)
+        token = now.token(insert.table.table, self.tp.topic, self.tp.partition, week_name(insert.week))
         delay = FIRST_DELAY
         while True:
             if time.monotonic() - self.proved > PROOF_SECONDS:
@@ -193,7 +194,8 @@ class Lane:
                 # or it would write its rows a second time.
                 await self.announce(now)
             try:
-                await self._writer.insert_in_thread(insert.table, insert.columns, token)
+                # Cancelled it may still be taken, which the token makes safe.
+                await in_thread(lambda: self._writer.insert_blocks(insert.table, insert.blocks, token))
                 break
             except StoreUnavailable as error:
                 self.trouble = str(error)

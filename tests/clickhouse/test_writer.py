@@ -123,7 +123,7 @@ async def test_the_loop_goes_on_while_an_insert_waits(tables: Database) -> None:
     with Lossy(tables.settings.clickhouse) as lossy:
         writer = Writer(tables.settings.model_copy(update={"clickhouse": lossy.address}))
         lossy.open.clear()
-        task = asyncio.create_task(writer.insert_in_thread(rows.SYNC_RECORDS, columns(), "token"))
+        task = asyncio.create_task(in_thread(lambda: writer.insert(rows.SYNC_RECORDS, columns(), "token")))
         await asyncio.sleep(0)
         started = time.monotonic()
         for _ in range(100):

@@ -1,6 +1,6 @@
 """Columns: every field in its place, texts that are too long cut and named, weeks apart, and always the same."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -8,18 +8,33 @@ from hypothesis import strategies as st
 
 from schemas.event import DAY_MS, WEEK_MS
 from schemas.reasons import CATALOGUE
-from schemas.rows import DEAD_LETTERS, SYNC_MARKS, SYNC_RECORDS
-from streams.store.columns import Insert, Rows, week_name, week_number
+from schemas.rows import DEAD_LETTERS, SYNC_MARKS, SYNC_RECORDS, TableColumns
+from streams.store.columns import BLOCK_ROWS, Rows, week_name, week_number
 from tests.schemas.examples import invalid, valid
 from tests.store.records import NOON, Record, event, mark
 
 
-def inserts(*values: bytes | None, received: int = NOON, size: int = 400) -> list[Insert]:
-    rows = Rows("records", 3)
-    messages = [Record(value, offset, received) for offset, value in enumerate(values, 100)]
+class Columns(NamedTuple):
+    """An insert with its blocks joined."""
+
+    table: TableColumns
+    week: str
+    columns: list[list[Any]]
+
+    @property
+    def rows(self) -> int:
+        return len(self.columns[0])
+
+
+def inserts(*values: bytes | None, size: int = 400) -> list[Columns]:
+    rows = Rows("records", 3, lambda table, columns: [list(column) for column in columns])
+    messages = [Record(value, offset) for offset, value in enumerate(values, 100)]
     for begin in range(0, len(messages), size):
         rows.add(messages[begin : begin + size])
-    return list(rows.inserts())
+    return [
+        Columns(insert.table, week_name(insert.week), [sum(parts, []) for parts in zip(*insert.blocks, strict=True)])
+        for insert in rows.inserts()
+    ]
 
 
 def row(**changed: Any) -> dict[str, Any]:
@@ -162,3 +177,15 @@ def test_every_insert_has_as_many_equal_columns_as_its_table() -> None:
     for insert in found:
         assert len(insert.columns) == len(insert.table.names)
         assert {len(column) for column in insert.columns} == {insert.rows}
+
+
+@pytest.mark.parametrize("number", [1, BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 1, 3 * BLOCK_ROWS])
+def test_rows_are_encoded_as_soon_as_there_are_enough_and_all_of_them_at_the_end(number: int) -> None:
+    encoded: list[int] = []
+    rows = Rows("records", 3, lambda table, columns: encoded.append(len(columns[0])))
+    for offset in range(number):
+        rows.add([Record(event(), offset)])
+    assert encoded == [BLOCK_ROWS] * (number // BLOCK_ROWS)
+    (insert,) = rows.inserts()
+    assert sum(encoded) == insert.rows == number
+    assert len(insert.blocks) == len(encoded)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.event import MAX_ERROR_CODE, MAX_ERROR_FIELD, MAX_ERRORS, MAX_NAME, OPERATIONS, STATUSES
 from schemas.rows import ALL, SYNC_RECORDS, TableColumns
+from streams.clickhouse.native import native_block
 from streams.clickhouse.writer import Writer
 from streams.store.columns import Rows
 from tests.store.records import Record, event, mark
@@ -50,12 +51,12 @@ async def test_every_accepted_event_is_a_row_as_it_was_sent(
 ) -> None:
     values = [*(event(**e) for e in events), *(mark(**m) for m in marks), b"{" + broken]
     name = f"{time.monotonic_ns()}"
-    rows = Rows(name, 0)
+    rows = Rows(name, 0, native_block)
     rows.add([Record(value, offset) for offset, value in enumerate(values)])
     assert [message.offset for message, _ in rows.refused] == [len(values) - 1]
     writer = Writer(stack.settings)
     for insert in rows.inserts():
-        writer.insert(insert.table, insert.columns, f"{name}:{insert.table.table}:{insert.week}")
+        writer.insert_blocks(insert.table, insert.blocks, f"{name}:{insert.table.table}:{insert.week}")
     writer.close()
     found = stack.database.rows(
         "SELECT * FROM sync_records WHERE kafka_topic = {name:String} ORDER BY kafka_offset", name=name
@@ -87,12 +88,18 @@ async def test_the_columns_that_are_sent_are_the_tables_columns(stack: Stack, ta
     assert [row["name"] for row in described] == list(table.names)
 
 
-async def test_an_insert_that_is_sent_again_doubles_nothing(stack: Stack) -> None:
-    rows = Rows("records", 0)
-    rows.add([Record(event(), offset) for offset in range(20_000)])
-    writer = Writer(stack.settings)
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_an_insert_of_many_blocks_is_one_part_and_sent_again_doubles_nothing(
+    stack: Stack, compressed: bool
+) -> None:
+    rows = Rows("records", 0, native_block)
+    for begin in range(0, 20_000, 400):
+        rows.add([Record(event(), offset) for offset in range(begin, begin + 400)])
+    writer = Writer(stack.settings.model_copy(update={"compress_inserts": compressed}))
     for _ in range(3):
         for insert in rows.inserts():
-            writer.insert(insert.table, insert.columns, "the same token")
+            writer.insert_blocks(insert.table, insert.blocks, "the same token")
     writer.close()
     assert stack.database.value(f"SELECT count() FROM {SYNC_RECORDS.table}") == 20_000
+    parts = "SELECT count() FROM system.parts WHERE database = {database:String} AND table = {table:String}"
+    assert stack.database.value(parts, database=stack.settings.database, table=SYNC_RECORDS.table) == 1

@@ -43,7 +43,7 @@ async def test_what_an_owner_left_behind_is_finished_by_the_next(stack: Stack, i
     async with stack.lane() as first:
         now, run = await announced(first)
         rows = await first.parse(run)
-        for insert in list(rows.inserts())[:inserts]:
+        for insert in rows.inserts()[:inserts]:
             await first.insert(now, insert)
     await stack.left_at(Position(0, f"{now.epoch}:41"))
     assert len(stack.ids()) == 20 * inserts
@@ -81,7 +81,7 @@ async def test_an_owner_that_slept_proves_that_it_still_owns_before_it_writes(st
         await successor.open()
         frozen.proved -= PROOF_SECONDS + 1
         with pytest.raises(PartitionLost):
-            await frozen.insert(now, next(rows.inserts()))
+            await frozen.insert(now, rows.inserts()[0])
     assert stack.ids() == []
 
 

@@ -11,7 +11,7 @@ from streams.config import Settings
 from streams.errors import SyncLogsError
 
 
-@click.command()
+@click.command(short_help="Create the topics and tables that are missing.")
 @click.option("--topics/--no-topics", default=True, help="Create the Kafka topics too.")
 @click.option("--tables/--no-tables", default=True, help="Apply the pending migrations of ClickHouse.")
 def migrate(topics: bool, tables: bool) -> None:
@@ -38,7 +38,7 @@ async def create_topics(settings: Settings) -> list[str]:
         await admin.close()
 
 
-@click.command()
+@click.command(short_help="Say what is wrong with settings and servers.")
 def check() -> None:
     """Settings, connections, topics, tables: what is wrong, and what to do. Exits with 1 if anything is."""
     settings = config.load()
@@ -75,7 +75,7 @@ def _check_clickhouse(settings: Settings) -> list[str]:
         return [str(error)]
 
 
-@click.command()
+@click.command(short_help="Print a token for the page and the API.")
 @click.option("--tenant", required=True, help="Whose records the bearer may see.")
 @click.option("--permission", multiple=True, help="Instead of the permission Two-way sync logs; may be repeated.")
 @click.option("--hours", type=click.FloatRange(0.01, 24 * 365), default=12, show_default=True)

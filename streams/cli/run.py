@@ -17,7 +17,7 @@ def _serve(run: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:
     sys.exit(asyncio.run(run(settings)))
 
 
-@click.command()
+@click.command(short_help="The count worker: live counts.")
 def count() -> None:
     """Count: windowed counts per direction, reason and sync; needs Kafka, outlives ClickHouse's absence."""
     from streams.count.agents import run
@@ -27,7 +27,7 @@ def count() -> None:
     sys.exit(run(settings))
 
 
-@click.command()
+@click.command(short_help="The store worker: exact rows, dead letters.")
 def store() -> None:
     """Store: every event as one row in ClickHouse, exactly; what is no event as one dead letter."""
     from streams.store.worker import run
@@ -35,7 +35,7 @@ def store() -> None:
     _serve(run)
 
 
-@click.command()
+@click.command(short_help="Publish the weekly snapshot.")
 @click.option("--week", metavar="2026-W47", help="Publish up to the end of this ISO week; says so if that is done.")
 @click.option("--now", is_flag=True, help="Cut at this moment instead of at the end of the last week.")
 @click.option("--serve", is_flag=True, help="Go on: publish each week as it ends, until SIGTERM.")
@@ -54,7 +54,7 @@ def publish(week: str | None, now: bool, serve: bool) -> None:
     asyncio.run(once(settings, week=week, now=now, say=click.echo))
 
 
-@click.command()
+@click.command(short_help="Serve the page, the API and CSV files.")
 def web() -> None:
     """Serve the page, the API and the CSV files."""
     from streams.web.app import serve

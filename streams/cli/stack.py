@@ -9,7 +9,7 @@ import click
 from streams import config, logs
 
 
-@click.command()
+@click.command(short_help="Everything on this machine, with simulated traffic.")
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path),
               help="Where Kafka, ClickHouse and logs live. [default: data; with --once nothing stays]")  # fmt: skip
 @click.option("--once", is_flag=True, help="Feed, publish, compare page, CSV, API and SQL, print the summary, end.")

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from streams import config, logs
 
 
-@click.command()
+@click.command(short_help="Send the events of a file to Kafka.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--rejected", type=click.Path(dir_okay=False, path_type=Path), help="Where lines go that are no events.")
 def emit(file: Path, rejected: Path | None) -> None:
@@ -42,7 +42,7 @@ def emit(file: Path, rejected: Path | None) -> None:
     sys.exit(1 if outcome.rejected or outcome.refused else 0)
 
 
-@click.command()
+@click.command(short_help="Send realistic simulated traffic to Kafka.")
 @click.option("--rate", type=click.FloatRange(min=0), default=0, help="Live messages a second; 0: as many as possible.")
 @click.option("--events", type=click.IntRange(min=0), help="Stop after so many live messages. Without it: never.")
 @click.option("--history", type=click.IntRange(min=0), default=0, help="First so many results of the past weeks.")

@@ -57,6 +57,12 @@ class Cluster:
         found = await self._admin.list_consumer_group_offsets(self.settings.count_group, partitions=[tp])
         return found[tp].offset if tp in found and found[tp].offset >= 0 else None
 
+    async def group_reaches(self, partition: int, offset: int) -> None:
+        """Wait until the group's offset is told; for some milliseconds after a transaction it is the one before."""
+        async with asyncio.timeout(5):
+            while await self.group_offset(partition) != offset:
+                await asyncio.sleep(0.02)
+
     async def send(self, values: Iterable[bytes], rate: float = 0) -> int:
         """Send round robin, `rate` a second or as fast as possible; how many, once Kafka has them."""
         sent, started = [], asyncio.get_running_loop().time()

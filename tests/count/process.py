@@ -68,6 +68,16 @@ class Process:
 
         await self.until(enough)
 
+    async def owns(self, partitions: int) -> None:
+        """Wait until the worker tells that it has so many partitions, and shows the position of no other."""
+
+        async def shown() -> bool:
+            _, text = await self.get("/metrics")
+            lines = [line for line in text.splitlines() if line.startswith("synclogs_position{")]
+            return await self.metric("synclogs_partitions_assigned") == len(lines) == partitions
+
+        await self.until(shown)
+
     def events(self) -> list[str]:
         """The names of what was logged."""
         return [orjson.loads(line)["event"] for line in self._log.read_bytes().splitlines() if line[:1] == b"{"]

@@ -109,7 +109,7 @@ async def test_the_next_owner_goes_on_where_the_last_one_committed(cluster: Clus
         await ledger.apply(records)
         await ledger.flush()
         assert dict(ledger.table.data) == recount(records)
-        assert await cluster.group_offset(0) == SENT
+        await cluster.group_reaches(0, SENT)
 
 
 async def test_an_owner_that_was_replaced_can_not_commit(cluster: Cluster) -> None:

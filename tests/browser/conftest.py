@@ -23,9 +23,12 @@ _FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium: the one of CHROMIUM, or the system's."""
+    """A headless Chromium: the one of CHROMIUM, or the system's.
+
+    For a module and no longer: playwright keeps an event loop running, in which no other test could run its own.
+    """
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         missing("Chromium (apt-get install chromium, or set CHROMIUM to its path)")

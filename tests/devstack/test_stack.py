@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,14 @@ def stack(kafka_jars: list[Path], tmp_path: Path) -> Iterator[DevStack]:
     stack = DevStack(tmp_path / "data", "--rate", "100", "--history", "2000").wait_ready()
     yield stack
     stack.end(signal.SIGKILL)
+
+
+def told(metrics: str) -> bool:
+    try:
+        with urllib.request.urlopen(metrics, timeout=5) as answer:
+            return b"synclogs_build_info" in answer.read()
+    except OSError:
+        return False
 
 
 def event(tenant: str, number: int, **changes: object) -> tuple[str, bytes, bytes]:
@@ -85,8 +94,7 @@ def test_its_file_names_live_processes_only_and_every_address_answers(stack: Dev
     assert all(alive(p["pid"]) and Path(p["log"]).exists() for p in file["processes"])
     for process in file["processes"]:
         if process["metrics"]:
-            done = subprocess.run(["curl", "-sf", process["metrics"]], capture_output=True, text=True)
-            assert "synclogs_build_info" in done.stdout, process
+            until(f"{process['role']} tells of itself", lambda address=process["metrics"]: told(address))  # type: ignore[misc]
     assert b"Sync" in stack.get("/sync-logs/books_to_fsm").read()
     assert json.loads(stack.get("/api/v1/books_to_fsm/summary").read())["snapshot"]["number"] == 1
 

@@ -6,6 +6,7 @@ servers end with the run, also when it is killed.
 
 import atexit
 import http.client
+import logging
 import os
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from typing import NoReturn
 from urllib.parse import quote, urlsplit
 
 import pytest
+import structlog
 
 _START_SECONDS = 120.0
 
@@ -78,6 +80,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """What a test configures for its logs ends with it: its standard error is closed then."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

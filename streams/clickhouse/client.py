@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import clickhouse_connect
+from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, NotSupportedError, ProgrammingError
 
@@ -18,6 +19,11 @@ from streams.errors import StoreRefused, StoreUnavailable
 
 # A line a try while ClickHouse is away; what matters of it is in our own errors.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+# The client imports each of these at its first insert if they happen to be installed: half a second of CPU and 60 MiB
+# for data frames that nobody here makes.
+for _package in ("np", "pd", "pd_time_test", "arrow", "pl"):
+    setattr(options, _package, None)
 
 # Refusals that pass by themselves, by the server's error code; any other is a bug or a schema that does not fit.
 RETRYABLE = {

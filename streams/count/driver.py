@@ -23,7 +23,7 @@ FETCH_BYTES = 1 << 19
 """Most of one partition and so of one run: a few thousand records, over which the cost of a Faust event is nothing."""
 FETCH_MIN_BYTES = FETCH_BYTES // 2
 """Less than a partition may give, or a backlog in a single partition would wait for more at every fetch."""
-FETCH_WAIT_MS = 200
+FETCH_WAIT_MS = 400
 RUNS_IN_HAND = 4
 """Most runs that wait for the agent. Faust's own limit is 4,096 events, which here would be gigabytes."""
 

@@ -19,16 +19,20 @@ find_python() {
 
 stamp=".venv/.ready-$extras"
 wanted="$(cat pyproject.toml deploy/constraints.txt deploy/setup.sh | cksum) $(pwd)"
+fetch_kafka() {  # says nothing where every jar is there already
+    .venv/bin/python -c "from streams.devstack.kafka_node import prepare; prepare(print)"
+}
 if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
-    exit 0
+    fetch_kafka
+    exit
 fi
 python=$(find_python)
-if [ ! -x .venv/bin/python ]; then
+if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         echo "setup: $python has no venv module. Install it (Debian: apt-get install python3-venv), then run make again." >&2
         exit 2
     fi
-    "$python" -m venv .venv
+    "$python" -m venv --clear .venv
 fi
 echo "setup: installing Python packages into .venv (once)"
 if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check \
@@ -36,6 +40,5 @@ if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check \
     echo "setup: pip could not install the packages; its words are above. Is the package index reachable?" >&2
     exit 2
 fi
-echo "setup: fetching Apache Kafka (once)"
-.venv/bin/python -c "from streams.devstack.kafka_node import prepare; prepare(print)"
+fetch_kafka
 echo "$wanted" > "$stamp"

@@ -108,4 +108,6 @@ SNAPSHOTS = _columns(
     ("difference", "UInt64"),
     ("catalogue_version", "UInt16"),
 )
+PUBLISHED = ("published_failures", "published_syncs", "published_days")
+"""Tables that the publisher fills by INSERT SELECT, inside of ClickHouse."""
 ALL = (SYNC_RECORDS, SYNC_MARKS, DEAD_LETTERS, LIVE_COUNTS, LIVE_POSITIONS, SNAPSHOTS)

@@ -46,7 +46,7 @@ def week_of(moment: dt.datetime) -> str:
 
 def end_of_week(week: str) -> dt.datetime:
     """The Monday 00:00 UTC that ends an ISO week such as 2026-W47. UsageError for anything else."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, OverflowError):
         start = dt.datetime.strptime(f"{week}-1", "%G-W%V-%u").replace(tzinfo=UTC)
         if week_of(start) == week:  # strptime takes a week 53 that the year does not have for the first of the next
             return start + WEEK

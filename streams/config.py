@@ -19,6 +19,7 @@ PREFIX = "SYNCLOGS_"
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
+_PORT = "(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
 _NAME = "letters, digits, . _ and -"
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,140}$")]
 Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,90}$")]  # Kafka's limit is for the changelog: group and topic
@@ -30,11 +31,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     kafka: str = Field(
-        "127.0.0.1:9092", pattern=rf"^{_HOST}:\d{{1,5}}(,{_HOST}:\d{{1,5}})*$",
+        "127.0.0.1:9092", pattern=rf"^{_HOST}:{_PORT}(,{_HOST}:{_PORT})*$",
         description="Kafka's bootstrap servers, host:port[,host:port]",
     )  # fmt: skip
     clickhouse: str = Field(
-        "http://127.0.0.1:8123", pattern=rf"^https?://{_HOST}(:\d{{1,5}})?/?$",
+        "http://127.0.0.1:8123", pattern=rf"^https?://{_HOST}(:{_PORT})?/?$",
         description="ClickHouse's HTTP address, http://host:port or https://host:port without user, path or options",
     )  # fmt: skip
     clickhouse_user: str = Field("default", description="who signs in to ClickHouse")

@@ -19,8 +19,9 @@ class Telemetry:
             self._server = _Server((host, port), _Handler)
         except OSError as error:
             raise SettingsError(
-                f"SYNCLOGS_METRICS_PORT is {port}: can't listen on {host}:{port} ({error.strerror}); "
-                "end what listens there, or choose another port, or 0 for a free one"
+                f"SYNCLOGS_METRICS_PORT is {port} and SYNCLOGS_METRICS_HOST {host}: can't listen on {host}:{port} "
+                f"({error.strerror}); end what listens there, choose another port, or 0 for a free one, or a host "
+                "that is this machine's"
             ) from None
         self._server.ready = ready
         self.address = f"http://{host}:{self._server.server_port}"

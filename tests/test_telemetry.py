@@ -56,7 +56,7 @@ def test_a_port_in_use_is_a_sentence_that_names_the_setting_and_the_port() -> No
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(SettingsError, match=f"SYNCLOGS_METRICS_PORT is {port}: .*Address already in use"):
+        with pytest.raises(SettingsError, match=f"SYNCLOGS_METRICS_PORT is {port} .*Address already in use"):
             Telemetry("127.0.0.1", port, lambda: "")
 
 

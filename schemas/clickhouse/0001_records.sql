@@ -65,7 +65,8 @@ TTL toMonday(occurred_at) + INTERVAL 6 MONTH + INTERVAL 3 WEEK
 SETTINGS non_replicated_deduplication_window = 100000, ttl_only_drop_parts = 1,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
--- The bytes of a dead letter are in the dead-letters topic; this is what a tenant sees of them, a count by code.
+-- The bytes of a dead letter are in the dead-letters topic; this is what a tenant sees of them, a count by code of the
+-- 30 days before a cut. Rows stay longer than that by some weeks, for as long as a snapshot may stand.
 CREATE TABLE IF NOT EXISTS dead_letters (
     tenant_id LowCardinality(String) COMMENT 'as far as the bytes tell, else empty',
     code LowCardinality(String),
@@ -78,5 +79,5 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 ENGINE = MergeTree
 PARTITION BY toMonday(received_at)
 ORDER BY (tenant_id, code, received_at)
-TTL toMonday(received_at) + INTERVAL 30 DAY + INTERVAL 1 WEEK
+TTL toMonday(received_at) + INTERVAL 30 DAY + INTERVAL 5 WEEK
 SETTINGS non_replicated_deduplication_window = 100000, ttl_only_drop_parts = 1;

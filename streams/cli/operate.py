@@ -19,23 +19,14 @@ def migrate(topics: bool, tables: bool) -> None:
     settings = config.load()
     logs.configure("critical")
     if topics:
-        created = asyncio.run(create_topics(settings))
+        from streams.kafka.topics import create_missing
+
+        created = asyncio.run(create_missing(settings))
         click.echo(f"topics created: {', '.join(created) or 'none, all are there'}")
     if tables:
         from streams.clickhouse.migrate import migrate as apply
 
         click.echo(f"migrations applied: {', '.join(apply(settings)) or 'none, all are there'}")
-
-
-async def create_topics(settings: Settings) -> list[str]:
-    from streams.kafka import clients
-    from streams.kafka import topics as kafka_topics
-
-    admin = await clients.started(lambda: clients.admin(settings), settings)
-    try:
-        return await kafka_topics.create(admin, kafka_topics.wanted(settings), settings.replication)
-    finally:
-        await admin.close()
 
 
 @click.command(short_help="Say what is wrong with settings and servers.")
@@ -61,7 +52,8 @@ async def _check_kafka(settings: Settings) -> list[str]:
     except SyncLogsError as error:
         return [str(error)]
     try:
-        return await kafka_topics.differences(admin, kafka_topics.wanted(settings))
+        found = await kafka_topics.differences(admin, kafka_topics.wanted(settings), settings.replication)
+        return found + await kafka_topics.broker_differences(admin)
     finally:
         await admin.close()
 

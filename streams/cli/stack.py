@@ -16,8 +16,8 @@ from streams import config, logs
 @click.option("--rate", type=click.FloatRange(min=0.1), default=50, show_default=True, help="Live events a second.")
 @click.option("--history", type=click.IntRange(min=0), default=None, help="Results of the six months before.")
 @click.option("--no-traffic", is_flag=True, help="Neither history nor live traffic.")
-@click.option("--count-workers", type=click.IntRange(0, 16), default=1, show_default=True)
-@click.option("--store-workers", type=click.IntRange(0, 16), default=1, show_default=True)
+@click.option("--count-workers", type=click.IntRange(1, 16), default=1, show_default=True)
+@click.option("--store-workers", type=click.IntRange(1, 16), default=1, show_default=True)
 @click.option("--port", type=click.IntRange(0, 65_535), default=None, help="The page's port. [default: 8080 or free]")
 def dev(
     data: Path | None, once: bool, rate: float, history: int | None, no_traffic: bool, count_workers: int,

@@ -25,7 +25,8 @@ def problems(settings: Settings) -> list[str]:
     for row in database.rows(
         "SELECT name, create_table_query AS sql FROM system.tables "
         "WHERE database = currentDatabase() AND name IN {names:Array(String)}",
-        names=[rows.SYNC_RECORDS.table, rows.SYNC_MARKS.table],
+        names=[table.table for table in (rows.SYNC_RECORDS, rows.SYNC_MARKS, rows.DEAD_LETTERS, rows.SNAPSHOTS)]
+        + list(rows.PUBLISHED),
     ):
         if f"non_replicated_deduplication_window = {rows.DEDUP_WINDOW}" not in row["sql"]:
             found.append(

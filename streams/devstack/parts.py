@@ -5,7 +5,7 @@ import datetime as dt
 import os
 import sys
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from streams import auth, config
@@ -109,19 +109,21 @@ class Parts:
                 await asyncio.sleep(0.2)
         raise StackError(f"the page at {self.web} does not answer after {seconds:.0f} s: see {self.folder.log('web')}")
 
-    async def run(self, command: Sequence[str]) -> tuple[int, str]:
-        """A command of the stack to its end: exit code and what it said."""
+    async def run(self, command: Sequence[str], say: Callable[[str], None]) -> int:
+        """A command of the stack to its end: its exit code; `say` is told each line as it comes."""
         process = await asyncio.create_subprocess_exec(
             *bound_to_parent(command), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT, env={**os.environ, **self._environment}, start_new_session=True,
         )  # fmt: skip
+        assert process.stdout
         try:
-            text, _ = await process.communicate()
+            async for line in process.stdout:
+                say(line.decode(errors="replace").rstrip())
+            return await process.wait()
         except asyncio.CancelledError:
             process.kill()
             await process.wait()
             raise
-        return process.returncode or 0, text.decode(errors="replace")
 
 
 def _command(*arguments: str) -> list[str]:

@@ -9,9 +9,8 @@ from streams.clickhouse.client import wait_for
 from streams.config import Settings
 from streams.devstack import kafka_node
 from streams.devstack.processes import Spec
-from streams.errors import StackError, StoreUnavailable
-from streams.kafka import clients
-from streams.kafka.topics import create, wanted
+from streams.errors import KafkaUnavailable, StackError, StoreUnavailable
+from streams.kafka.topics import create_missing
 
 HOST = "127.0.0.1"
 START_SECONDS = 60
@@ -37,12 +36,13 @@ def clickhouse_spec(data: Path, log: Path, port: int) -> Spec:
 async def kafka_answers(settings: Settings, seconds: float = START_SECONDS) -> None:
     """Return once Kafka answers and the topics are there, made where missing. StackError after `seconds`."""
     async def connect() -> None:
-        await _listens(settings.kafka)
-        admin = await clients.started(lambda: clients.admin(settings), settings, patient=True)
-        try:
-            await create(admin, wanted(settings), settings.replication)
-        finally:
-            await admin.close()
+        while True:
+            await _listens(settings.kafka)
+            try:
+                await create_missing(settings)
+                return
+            except KafkaUnavailable:
+                await asyncio.sleep(0.5)  # not ready yet; or killed in between, and being started again
 
     try:
         await asyncio.wait_for(connect(), seconds)

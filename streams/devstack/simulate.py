@@ -47,7 +47,7 @@ async def simulate(settings: Settings, load: Load, progress: Progress, stop: asy
     """Send until done or `stop`; the emitter with its counts. `progress` gets ("history" or "live", messages sent)."""
     traffic = Traffic(load.seed, load.tenants)
     # crc32 spreads as well as Kafka's own hash, at a hundredth of its cost in Python; nothing depends on the partition.
-    async with Emitter(settings, spread=zlib.crc32) as emitter:
+    async with Emitter(settings, spread=zlib.crc32, patient=True) as emitter:
         if load.history:
             end = clock.now_ms()
             past = traffic.history(end - load.history_ms, end, load.history)

@@ -9,12 +9,12 @@ import contextlib
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import click
-
+from schemas.event import DAY_MS
 from streams import clock
 from streams.clickhouse.migrate import migrate
 from streams.config import Settings
@@ -26,12 +26,15 @@ from streams.devstack.processes import Backoff, Change, Supervisor
 from streams.devstack.screen import Screen
 from streams.devstack.stackdir import StackDir
 from streams.devstack.traffic.traffic import Traffic
-from streams.errors import StackError
+from streams.errors import KafkaUnavailable, StackError, StoreUnavailable
 
 SEED = 1
 TENANTS = 12
 HISTORY = 120_000
 HISTORY_ONCE = 8_000
+TRIES = 30
+REFUSED = 2
+"""The exit code of a server that will not start however often it is tried."""
 STOP_ORDER = ("store", "count", "kafka", "clickhouse")
 """Who writes ends before what it writes to; the page and the traffic before all of them."""
 
@@ -102,9 +105,12 @@ class Stack:
         self.screen = Screen()
         self.supervisor = Supervisor(self._changed, Backoff(most=2.0))
         self.stopping = False
+        self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def _changed(self, change: Change) -> None:
         self.write_file()
+        if change.exit_code == REFUSED and change.spec.role in STOP_ORDER[2:] and not self._refused.done():
+            self._refused.set_result(_last_line(change.spec.log))
         if not self.stopping and (change.exit_code is not None or change.starts > 1):
             self.screen.say(str(change))
 
@@ -141,36 +147,63 @@ class Stack:
             waits = [servers.kafka_answers(settings), asyncio.to_thread(servers.clickhouse_answers, settings)]
             await self._all_up(waits)
         with self.screen.step("tables"):
-            await asyncio.to_thread(migrate, settings)
+            await self._though_killed(lambda: asyncio.to_thread(migrate, settings))
         with self.screen.step("workers and page"):
             for spec in parts.workers(self.plan.count_workers, self.plan.store_workers):
                 await self.supervisor.start(spec)
             await self._all_up([parts.web_answers()])
 
     async def _all_up(self, waits: Sequence[Awaitable[object]]) -> None:
-        await asyncio.gather(*waits)
+        """Return when all answer. StackError with a server's own words if it refuses to start."""
+        up = asyncio.gather(*waits)
+        racing: set[asyncio.Future[Any]] = {up, self._refused}
+        await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)
+        if not up.done():
+            up.cancel()
+            raise StackError(self._refused.result())
+        await up
+
+    async def _though_killed(self, step: Callable[[], Awaitable[object]]) -> None:
+        """Repeat a step whose server is away for a moment: it is being started again."""
+        for _ in range(TRIES):
+            try:
+                await step()
+                return
+            except (StoreUnavailable, KafkaUnavailable) as error:
+                last = error
+                await asyncio.sleep(1)
+        raise last
 
     async def _feed(self, events: int) -> None:
         """The history, once in the life of a data directory; continued with the same events where it was cut off."""
         if not events:
             return
-        told = self.folder.remembered("history") or {"end_ms": clock.now_ms(), "events": events, "done": False}
-        if told["done"] and not self.plan.once:
+        told = self.folder.remembered("history")
+        if told and told["done"] and not self.plan.once:
             return
-        if told["done"]:
+        resumed = bool(told) and not told["done"] and clock.now_ms() - told["end_ms"] < DAY_MS
+        if not resumed:  # what began longer ago would reach beyond the 26 weeks
             told = {"end_ms": clock.now_ms(), "events": events, "done": False}
         self.folder.remember("history", told)
         with self.screen.progress("six months of history", told["events"]) as advance:
-            sent = await feed_history(self.parts.settings, self.traffic, told["end_ms"], told["events"], advance)
+            settings, end_ms = self.parts.settings, told["end_ms"]
+            sent = await feed_history(settings, self.traffic, end_ms, told["events"], resumed, advance)
         if sent.refused:
             raise StackError(f"Kafka refused {sent.refused} of {sent.sent} messages: {dict(sent.errors)}; start again")
         self.folder.remember("history", {**told, "done": True})
 
     async def _publish_now(self) -> None:
+        """As an operator would; again where a server was killed meanwhile."""
+        command = [sys.executable, "-m", "streams.cli", "publish", "--now"]
         with self.screen.step("storing, counting, publishing"):
-            command = [sys.executable, "-m", "streams.cli", "publish", "--now"]
-            code, text = await self.parts.run(command)
-        if code:
-            raise StackError(f"the publication failed with exit code {code}: {text.strip()}")
-        for line in text.strip().splitlines():
-            click.echo(f"  {line}")
+            for _ in range(TRIES):
+                code = await self.parts.run(command, lambda line: self.screen.say(f"  {line}"))
+                if code == 0:
+                    return
+                await asyncio.sleep(1)
+        raise StackError(f"the publication failed with exit code {code}; its words are above")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"no reason given: see {log}"

@@ -5,6 +5,7 @@ sends again after a crash sends the same `event_id`, and so the same event.
 """
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -37,13 +38,16 @@ class Emitter:
     """`async with Emitter(settings) as emitter: await emitter.send(key, value)`.
 
     `accepted` and `refused` count messages; `errors` counts why Kafka refused. What was sent is on its way after at
-    most `linger` seconds, or at `flush`. KafkaUnavailable if Kafka does not answer at the start.
+    most `linger` seconds, or at `flush`. KafkaUnavailable if Kafka does not answer at the start or after a batch that
+    failed; a `patient` emitter waits then.
     """
 
-    def __init__(self, settings: Settings, linger: float = 0.1, spread: Callable[[bytes], int] = like_java) -> None:
+    def __init__(self, settings: Settings, linger: float = 0.1, spread: Callable[[bytes], int] = like_java,
+                 patient: bool = False) -> None:  # fmt: skip
         self._settings = settings
         self._linger = linger
         self._spread = spread
+        self._patient = patient
         self._open: dict[int, BatchBuilder] = {}
         self._in_flight: set[asyncio.Task[None]] = set()
         self._producer: AIOKafkaProducer
@@ -71,9 +75,11 @@ class Emitter:
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         if self._timer:
             self._timer.cancel()
-        if kind is None:
-            await self.flush()
-        await self._producer.stop()
+        try:
+            if kind is None:
+                await self.flush()
+        finally:
+            await self._producer.stop()
 
     async def send(self, key: bytes | None, value: bytes) -> None:
         """Put one message into its partition's batch; waits only where Kafka lags behind.
@@ -128,7 +134,7 @@ class Emitter:
 
     async def _renew(self) -> None:
         """A new producer after a batch that failed: the old one's numbering has a gap, which refuses all that follows
-        in that partition. Waits for as long as Kafka is away."""
+        in that partition. KafkaUnavailable if Kafka is away, unless the emitter is patient."""
         async with self._renewing:
             if not self._failed:
                 return
@@ -136,11 +142,12 @@ class Emitter:
                 await asyncio.wait(set(self._in_flight))
             await asyncio.wait([asyncio.create_task(self._producer.stop())], timeout=10)
             make = partial(clients.idempotent_producer, self._settings)
-            self._producer = await clients.started(make, self._settings, patient=True)
+            self._producer = await clients.started(make, self._settings, self._patient)
             self._failed = False
 
     async def _send_what_lingers(self) -> None:
         while True:
             await asyncio.sleep(self._linger)
-            for partition in list(self._open):
-                await self._hand_over(partition)
+            with contextlib.suppress(KafkaUnavailable):  # the sender meets it at the next batch
+                for partition in list(self._open):
+                    await self._hand_over(partition)

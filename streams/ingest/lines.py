@@ -13,7 +13,7 @@ from schemas.decode import decode
 from schemas.refusal import Refusal
 from streams import clock
 from streams.config import Settings
-from streams.errors import UsageError
+from streams.errors import KafkaUnavailable, UsageError
 from streams.ingest.emitter import Emitter
 
 CHUNK = 500
@@ -54,6 +54,9 @@ async def emit(settings: Settings, source: BinaryIO, rejected: Path, progress: C
                 await _send(emitter, lines, rejected, outcome)
                 progress(sum(len(line.value) + 1 for line in lines))
                 await asyncio.sleep(0)  # lets the batches go on their way while a fast disk is read
+    except KafkaUnavailable as error:
+        sent = f"{emitter.accepted} events were accepted" if emitter.sent else "nothing was sent"
+        raise KafkaUnavailable(f"{error} ({sent}; send the file again, the same event_id counts once)") from error
     finally:
         outcome.accepted, outcome.refused, outcome.errors = emitter.accepted, emitter.refused, dict(emitter.errors)
     return outcome

@@ -31,7 +31,7 @@ from streams.errors import KafkaUnavailable, StackError, StoreUnavailable
 SEED = 1
 TENANTS = 12
 HISTORY = 120_000
-HISTORY_ONCE = 8_000
+HISTORY_ONCE = 5_000
 TRIES = 30
 REFUSED = 2
 """The exit code of a server that will not start however often it is tried."""

@@ -69,6 +69,14 @@ PUBLISH_WAITING = Gauge("synclogs_publication_waiting_seconds", "How long a publ
 DIFFERENCE = Gauge(
     "synclogs_reconciliation_difference", "How far live counts and rows were apart at the last publication, -1 unknown"
 )
+DAYS_DIFFERENCE = Gauge(
+    "synclogs_publication_days_difference", "How far days and syncs of the last publication were apart, in results"
+)
+CONFLICTS = Counter(
+    "synclogs_conflicts_total",
+    "Events sent again with other content, seen by the publisher between two cuts; "
+    "copies that an insert or a merge has united by then are not seen",
+)
 
 # web
 REQUESTS = Counter("synclogs_http_requests_total", "Answers", ["route", "method", "status"])

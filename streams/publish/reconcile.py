@@ -1,7 +1,7 @@
 """Do the live counts and the rows tell the same? What comes out never blocks a publication, but is published with it.
 
 Exact, unless events were sent twice (the rows have one of them) or something is wrong. Not reconciled when count is not
-there: nothing counted yet, or its position did not come past what is asked for.
+there (nothing counted yet, or its position did not come past what is asked for), or the comparison itself failed.
 """
 
 import uuid
@@ -12,6 +12,7 @@ from streams.clickhouse.client import Database
 from streams.clickhouse.queries import reconciliation as queries
 from streams.clickhouse.writer import in_thread
 from streams.config import Settings
+from streams.errors import SyncLogsError
 from streams.kafka.topic_log import TopicLog, open_log
 from streams.logs import log
 from streams.publish import wait
@@ -25,11 +26,16 @@ class Reconciliation:
     result: str
     difference: int = 0
     entries: int = 0
+    why: str = ""
 
     def __str__(self) -> str:
         if self.result == "differs":
             return f"live counts differ from the rows by {self.difference} in {self.entries} entries"
-        return "live counts and rows are equal" if self.result == "exact" else "live counts not reconciled"
+        return "live counts and rows are equal" if self.result == "exact" else self._unknown
+
+    @property
+    def _unknown(self) -> str:
+        return "live counts not reconciled" + (f": {self.why}" if self.why else "")
 
 
 NOT_RECONCILED = Reconciliation("not_reconciled")
@@ -54,6 +60,21 @@ async def reconcile(
     if difference:
         log("publish").error("reconciliation_differs", difference=difference, entries=entries, attempt=attempt)
     return Reconciliation("differs" if difference else "exact", difference, entries)
+
+
+async def reconcile_if_possible(
+    database: Database, settings: Settings, goal: dict[int, int], attempt: str, say: Say = silent
+) -> Reconciliation:
+    """As `reconcile`, but what goes wrong on the way is the result: not_reconciled, with `why`. Raises nothing of ours.
+
+    It opens the log for itself: an error of Kafka must end this comparison, and not the publication around it.
+    """
+    try:
+        async with open_log(settings, settings.records_topic) as topic:
+            return await reconcile(topic, database, settings, goal, attempt, say)
+    except SyncLogsError as error:
+        log("publish").error("not_reconciled", error=str(error), attempt=attempt)
+        return Reconciliation("not_reconciled", why=str(error))
 
 
 async def reconcile_now(settings: Settings) -> Reconciliation:

@@ -27,7 +27,7 @@ from streams.logs import log
 from streams.publish import cut as cuts
 from streams.publish import wait
 from streams.publish.cut import Cut
-from streams.publish.reconcile import Reconciliation, reconcile
+from streams.publish.reconcile import Reconciliation, reconcile_if_possible
 from streams.publish.wait import Say
 
 LONGEST_STATEMENT = 3600.0
@@ -99,17 +99,18 @@ async def _try(
         for append, what in _appends(draft):
             await in_thread(append)
             say(what)
-        reconciliation = await reconcile(topic, database, settings, cut.offsets, draft.attempt, say)
-        say(str(reconciliation))
-    await in_thread(draft.check)
+    reconciliation = await reconcile_if_possible(database, settings, cut.offsets, draft.attempt, say)
+    say(str(reconciliation))
+    apart = await in_thread(draft.check)
     totals = await in_thread(draft.totals)
-    say("totals agree")
+    say("syncs and failures agree, days differ: published as counted" if apart else "totals agree")
     snapshot = await in_thread(lambda: _point(draft, cut, totals, reconciliation))
     if snapshot is None:
         return "lost_race", None
     say(f"snapshot {snapshot.number} is published: {totals.syncs} syncs, {totals.succeeded} succeeded, "
         f"{totals.failed} failed, {totals.skipped} skipped")  # fmt: skip
-    await in_thread(lambda: _settle(database, snapshot))
+    _tell_days(draft, apart)
+    await in_thread(lambda: _settle(draft, snapshot))
     return "published", snapshot
 
 
@@ -168,13 +169,22 @@ def _point(draft: Publication, cut: Cut, totals: Totals, reconciliation: Reconci
     return latest(draft.database) if draft.won() else None
 
 
-def _settle(database: Database, snapshot: Pointer) -> None:
+def _tell_days(draft: Publication, apart: dict[str, int]) -> None:
+    metrics.DAYS_DIFFERENCE.set(sum(apart.values()))
+    if apart:
+        log("publish").error("days_differ_from_syncs", snapshot=draft.number, **apart)
+
+
+def _settle(draft: Publication, snapshot: Pointer) -> None:
     """What follows the commit point. It can be made up for, so its errors never make the publication look failed."""
     try:
-        show(database, snapshot)
-        leftovers.tidy(database, clock.now())
+        show(draft.database, snapshot)
+        leftovers.tidy(draft.database, clock.now())
+        if conflicts := draft.conflicts():
+            metrics.CONFLICTS.inc(conflicts)
+            log("publish").warning("events_sent_again_with_other_content", events=conflicts, snapshot=draft.number)
     except SyncLogsError as error:
-        log("publish").warning("not_tidied", error=str(error))
+        log("publish").warning("not_settled", error=str(error))
 
 
 def show(database: Database, snapshot: Pointer) -> None:

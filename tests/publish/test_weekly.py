@@ -5,6 +5,7 @@ import threading
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from streams import clock, metrics
 from streams.clickhouse.queries.leftovers import tidy
@@ -90,6 +91,87 @@ async def test_of_two_copies_in_one_publication_the_first_arrival_counts(stage: 
     await stage.publish()
     assert (stage.sync()["failed"], stage.sync()["succeeded"]) == (1, 0)
     assert stage.published()["failures"] == [{"id": first.event_id, "reason": "unclassified"}]
+
+
+@pytest.mark.parametrize("partition", [0, 1])
+@pytest.mark.parametrize("merged", [False, True])
+async def test_a_copy_that_a_clock_puts_before_the_published_one_changes_nothing(
+    stage: World, partition: int, merged: bool
+) -> None:
+    """A broker's clock stepped back, or two differ: by its time the copy came first, by its offset it is the later."""
+    first = Result(status="failed", received=before_cut(hours=5))
+    await stage.arrive(first, Result(status="success"))
+    await stage.publish(now=True)
+    await stage.arrive(first.again(received=before_cut(hours=6), partition=partition))
+    if merged:
+        stage.database.command("OPTIMIZE TABLE sync_records FINAL")
+    await stage.publish(now=True)
+    assert (stage.sync()["total"], stage.sync()["failed"]) == (2, 1)
+    await agrees_with_recount(stage)
+    await stage.arrive(Result(status="failed"))
+    await stage.publish(now=True)
+    assert stage.sync()["failed"] == 2
+    await agrees_with_recount(stage)
+
+
+@pytest.mark.parametrize("merged", [False, True])
+async def test_a_copy_before_the_published_one_with_other_content_blocks_nothing(stage: World, merged: bool) -> None:
+    """What was published as failed stays failed; a success that failed before is copied and counted."""
+    bad = Result(status="failed", received=before_cut(hours=5), occurred=before_cut(days=1))
+    good = Result(status="success", received=before_cut(hours=5), occurred=before_cut(days=1))
+    await stage.arrive(bad, good)
+    await stage.publish(now=True)
+    earlier = {"received": before_cut(hours=6), "occurred": before_cut(days=2)}
+    await stage.arrive(bad.again(status="success", **earlier), good.again(status="failed", **earlier))
+    if merged:
+        stage.database.command("OPTIMIZE TABLE sync_records FINAL")
+    await stage.publish(now=True)
+    assert (stage.sync()["failed"], stage.sync()["succeeded"]) == (2, 0)
+    seen = stage.published()
+    assert {row["id"] for row in seen["failures"]} == {bad.event_id, good.event_id}
+    assert [(row["succeeded"], row["failed"]) for row in seen["days"]] == [(0, 1), (0, 1)]
+
+
+async def test_a_copy_after_the_cut_never_hides_the_one_below_it(stage: World) -> None:
+    first = Result(status="failed", received=before_cut(hours=5))
+    await stage.arrive(first, Result(occurred=MONDAY, received=MONDAY, sync="S2"))
+    await stage.arrive(first.again(received=before_cut(hours=6)))  # behind the offset at which the week was cut
+    await stage.publish()
+    assert (stage.sync()["failed"], len(stage.published()["failures"])) == (1, 1)
+
+
+async def test_days_that_differ_from_the_syncs_are_published_and_told(stage: World) -> None:
+    await stage.arrive(*results(4), Result(sync="S2"))
+    await stage.publish(now=True)
+    assert metrics.DAYS_DIFFERENCE._value.get() == 0
+    # As after a merge that kept a copy beyond the cut: a row of a sync that nothing else touches is not there.
+    stage.database.command("ALTER TABLE sync_records DELETE WHERE sync_id = 'S2' SETTINGS mutations_sync = 1")
+    await stage.arrive(*results(2))
+    assert (await stage.publish(now=True)).number == 2
+    assert metrics.DAYS_DIFFERENCE._value.get() == 1
+
+
+async def test_copies_with_other_content_are_counted_as_conflicts(stage: World) -> None:
+    def conflicts() -> float:
+        return float(metrics.CONFLICTS._value.get())
+
+    start = conflicts()
+    same, other, week, within = results(4)
+    await stage.arrive(same, other, week, within)
+    await stage.arrive(within.again(status="failed", received=before_cut(hours=2)))  # one insert would unite them
+    await stage.publish(now=True)
+    assert conflicts() == start + 1
+    late = before_cut(hours=1)
+    await stage.arrive(
+        same.again(received=late),
+        other.again(record_id="another", received=late),
+        week.again(occurred=before_cut(days=9), received=late),
+    )
+    await stage.publish(now=True)
+    assert conflicts() == start + 3
+    await stage.arrive(Result())
+    await stage.publish(now=True)
+    assert conflicts() == start + 3
 
 
 async def test_a_copy_that_says_another_week_is_another_row(stage: World) -> None:
@@ -227,6 +309,35 @@ async def test_live_counts_that_are_wrong_are_published_with_the_difference(stag
     snapshot = await stage.publish()
     assert (snapshot.reconciliation, snapshot.difference) == ("differs", 2)
     assert metrics.DIFFERENCE._value.get() == 2
+
+
+@pytest.mark.parametrize("broken", ["live_counts", "live_positions"])
+async def test_a_reconciliation_that_fails_never_blocks_the_page(stage: World, broken: str) -> None:
+    await stage.arrive(*results(4))
+    stage.database.command(f"DROP TABLE {broken}")
+    snapshot = await stage.publish()
+    assert (snapshot.number, snapshot.reconciliation) == (1, "not_reconciled")
+    assert metrics.DIFFERENCE._value.get() == -1
+    assert any(said.startswith("live counts not reconciled: ClickHouse at") for said in stage.said)
+
+
+async def test_kafka_that_fails_while_count_is_waited_for_never_blocks_the_page(
+    stage: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.send(*results(4))
+    await stage.store()
+    asked = 0
+
+    async def lost(*_: Any) -> list[int]:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            return []  # store has passed
+        raise KafkaConnectionError("gone")
+
+    monkeypatch.setattr("streams.kafka.topic_log.TopicLog.behind", lost)
+    snapshot = await stage.publish()
+    assert (asked, snapshot.number, snapshot.reconciliation) == (2, 1, "not_reconciled")
 
 
 async def test_totals_that_contradict_themselves_are_never_published(stage: World) -> None:

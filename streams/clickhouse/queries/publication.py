@@ -1,7 +1,8 @@
 """Writing a snapshot: what its appends, its checks and its pointer are in SQL. What readers see of it: `published`.
 
 A `Publication` is one try, with an attempt of its own that all of its rows carry. Rows are taken by their offsets, from
-where the snapshot before ended to the cut; of several copies of an event the first to arrive is the row, as in a merge.
+where the snapshot before ended to the cut; of several copies of an event below the cut the first to arrive is the row,
+as in a merge, unless an earlier snapshot shows the event as failed: what is published as failed stays so.
 """
 
 import datetime as dt
@@ -20,27 +21,21 @@ VISIBLE_DAYS = 182
 _RUNNING_MS = DAY_MS
 _RUNNING_UNMARKED_MS = DAY_MS // 24
 
-# Copies in other weeks are other rows: without the first setting FINAL would take them for one, but no merge ever does.
-# With the second FINAL would read all 26 weeks again, to look for copies where there can be none.
-_FINAL = "SETTINGS do_not_merge_across_partitions_select_final = 1, use_skip_indexes_if_final = 0"
+# The keys come in the order of the table, so that groups are formed one after the other and not all in memory.
+_IN_ORDER = "SETTINGS optimize_aggregation_in_order = 1"
 _BELOW_CUT = "kafka_topic = {topic:String} AND kafka_offset < {cuts:Map(UInt16, UInt64)}[kafka_partition]"
 # The last line says nothing new, but it is what the index over offsets understands.
 _BETWEEN = f"""{_BELOW_CUT} AND kafka_offset >= {{since:Map(UInt16, UInt64)}}[kafka_partition]
     AND kafka_offset >= {{lowest:UInt64}} AND kafka_offset < {{highest:UInt64}}"""
 _SYNC = "tenant_id, direction, sync_id"
 _COUNTS = "succeeded, failed, skipped"
-# What keeps FINAL from reading the half year: the weeks that matter, and the primary key of what was touched.
+_EVENT = f"{_SYNC}, event_id, toMonday(occurred_at)"  # copies in other weeks are other rows, as no merge unites them
 _IN_WEEKS = "toMonday(occurred_at) IN {weeks:Array(Date)}"
-_NEW = f"""{_IN_WEEKS} AND ({_SYNC}) IN (SELECT {_SYNC} FROM sync_records WHERE {_BETWEEN}) AND {_BETWEEN}"""
 _BY_STATUS = """countIf(status = 'success') AS succeeded, countIf(status = 'failed') AS failed,
     countIf(status = 'skipped') AS skipped"""
 _COPIED = """event_id, tenant_id, direction, sync_id, module, record_id, record_name, target_id, operation, reason,
     error_codes, error_messages, error_fields, error_reasons, catalogue_version, occurred_at, attempt, payload,
     truncated, received_at, kafka_topic, kafka_partition, kafka_offset"""
-
-_FAILURES = f"""INSERT INTO published_failures (attempt_id, snapshot, {_COPIED})
-SELECT {{attempt:UUID}}, {{number:UInt32}}, {_COPIED} FROM sync_records FINAL
-WHERE status = 'failed' AND {_NEW} ORDER BY {_SYNC}, event_id {_FINAL}"""
 
 _TOUCHED = f"""SELECT {_SYNC} FROM sync_records WHERE {_BETWEEN}
     UNION DISTINCT SELECT {_SYNC} FROM sync_marks WHERE {_BETWEEN}
@@ -54,14 +49,53 @@ _WEEKS = f"""SELECT arraySort(groupUniqArray(week)) FROM (
             i -> toMonday(first_at) + 7 * i, range(intDiv(toMonday(last_at) - toMonday(first_at), 7) + 1))) AS week
         FROM published_syncs WHERE attempt_id IN {{attempts_before:Array(UUID)}} AND ({_SYNC}) IN ({_TOUCHED})
 )"""
-# Each row as (when, what it is): results and marks of the touched syncs under one roof. `came` orders marks by arrival.
-_OF_SYNCS = f"""SELECT {_SYNC}, 'record' AS kind, module, record_id, status, occurred_at, 0 AS records_total,
-        toUInt256(0) AS came
-    FROM sync_records FINAL WHERE {_IN_WEEKS} AND {_BELOW_CUT} AND ({_SYNC}) IN ({_TOUCHED})
+_OF_TOUCHED = f"{_IN_WEEKS} AND ({_SYNC}) IN ({_TOUCHED})"
+# By day a week is recounted whole: a copy that a clock puts first may have moved a result from one day to another.
+_NEW_DAYS = f"""SELECT tenant_id, direction, toMonday(occurred_at) FROM sync_records
+    WHERE {_BETWEEN} AND toMonday(occurred_at) >= toMonday({{visible_since:DateTime64(3, 'UTC')}})"""
+_OF_NEW_DAYS = f"""{_IN_WEEKS} AND (tenant_id, direction, toMonday(occurred_at)) IN ({_NEW_DAYS})"""
+
+
+def _failed_before(rows: str) -> str:
+    return f"FROM published_failures WHERE attempt_id IN {{attempts_before:Array(UUID)}} AND {rows}"
+
+
+def _first(rows: str) -> str:
+    """The first arrival of each event that no earlier snapshot shows as failed. Offsets first, then the order of
+    arrival: the other way round (FINAL) a copy beyond the cut could hide the row below it."""
+    return f"""SELECT {_SYNC}, event_id, toMonday(occurred_at) AS week, argMax(
+        (status, module, record_id, occurred_at, kafka_partition, kafka_offset), arrival) AS first
+    FROM sync_records
+    WHERE {rows} AND {_BELOW_CUT} AND ({_EVENT}) NOT IN (SELECT {_EVENT} {_failed_before(rows)})
+    GROUP BY {_SYNC}, event_id, week"""
+
+
+def _results(rows: str) -> str:
+    """Every result once. Those published as failed come from there, for their copies may have replaced them here."""
+    return f"""SELECT {_SYNC}, first.1 AS status, first.2 AS module, first.3 AS record_id, first.4 AS at
+    FROM ({_first(rows)})
     UNION ALL
-    SELECT {_SYNC}, type AS kind, '' AS module, '' AS record_id, '' AS status, occurred_at, records_total,
-        bitNot(arrival) AS came
-    FROM sync_marks FINAL WHERE {_IN_WEEKS} AND {_BELOW_CUT} AND ({_SYNC}) IN ({_TOUCHED})"""
+    SELECT {_SYNC}, 'failed', any(module), any(record_id), any(occurred_at)
+    {_failed_before(rows)} GROUP BY {_EVENT}"""
+
+
+_FAILURES = f"""INSERT INTO published_failures (attempt_id, snapshot, {_COPIED})
+SELECT {{attempt:UUID}}, {{number:UInt32}}, {_COPIED} FROM sync_records
+WHERE status = 'failed' AND {_OF_TOUCHED} AND {_BELOW_CUT} AND ({_EVENT}, kafka_partition, kafka_offset) IN (
+    SELECT {_SYNC}, event_id, week, first.5, first.6 FROM ({_first(_OF_TOUCHED)}) WHERE first.1 = 'failed')
+ORDER BY {_SYNC}, event_id LIMIT 1 BY {_EVENT} {_IN_ORDER}"""
+
+# Each row as (when, what it is): results and marks of the touched syncs under one roof. `came` orders marks by arrival.
+_OF_SYNCS = f"""SELECT {_SYNC}, 'record' AS kind, module, record_id, status, at, 0 AS records_total,
+        toUInt256(0) AS came
+    FROM ({_results(_OF_TOUCHED)})
+    UNION ALL
+    SELECT {_SYNC}, first.1 AS kind, '' AS module, '' AS record_id, '' AS status, first.2 AS at,
+        first.3 AS records_total, came
+    FROM (
+        SELECT {_SYNC}, argMax((type, occurred_at, records_total), arrival) AS first, bitNot(max(arrival)) AS came
+        FROM sync_marks WHERE {_OF_TOUCHED} AND {_BELOW_CUT} GROUP BY {_EVENT}
+    )"""
 _OUTCOME = """multiIf(
     marks > 0 AND finished_at IS NULL AND last_at >= {running_since:DateTime64(3, 'UTC')}, 'running',
     marks = 0 AND last_at >= {unmarked_running_since:DateTime64(3, 'UTC')}, 'running',
@@ -75,26 +109,36 @@ SELECT {{attempt:UUID}}, {{number:UInt32}}, {_SYNC}, modules, first_at, last_at,
     finished_at, expected, records, total, {_COUNTS}, {_OUTCOME}
 FROM (
     SELECT {_SYNC}, arraySort(groupUniqArrayIf(module, kind = 'record')) AS modules,
-        min(occurred_at) AS first_at, max(occurred_at) AS last_at,
-        minOrNullIf(occurred_at, kind = 'sync_started') AS started_at,
-        maxOrNullIf(occurred_at, kind = 'sync_finished') AS finished_at,
-        argMaxOrNullIf(records_total, (occurred_at, came), kind = 'sync_finished') AS expected,
+        min(at) AS first_at, max(at) AS last_at,
+        minOrNullIf(at, kind = 'sync_started') AS started_at,
+        maxOrNullIf(at, kind = 'sync_finished') AS finished_at,
+        argMaxOrNullIf(records_total, (at, came), kind = 'sync_finished') AS expected,
         uniqExactIf((module, record_id), kind = 'record') AS records,
         countIf(kind = 'record') AS total, countIf(kind != 'record') AS marks, {_BY_STATUS}
     FROM ({_OF_SYNCS}) GROUP BY {_SYNC}
-) ORDER BY {_SYNC} {_FINAL}"""
+) ORDER BY {_SYNC} {_IN_ORDER}"""
 
 _DAYS = f"""INSERT INTO published_days (attempt_id, snapshot, tenant_id, direction, day, {_COUNTS})
 SELECT {{attempt:UUID}}, {{number:UInt32}}, tenant_id, direction, day, sum(ok), sum(bad), sum(left_out)
 FROM (
-    SELECT tenant_id, direction, toDate(occurred_at) AS day, countIf(status = 'success') AS ok,
-        countIf(status = 'failed') AS bad, countIf(status = 'skipped') AS left_out, 1 AS new
-    FROM sync_records FINAL WHERE {_NEW} GROUP BY tenant_id, direction, day
+    SELECT tenant_id, direction, toDate(at) AS day, countIf(status = 'success') AS ok,
+        countIf(status = 'failed') AS bad, countIf(status = 'skipped') AS left_out
+    FROM ({_results(_OF_NEW_DAYS)}) GROUP BY tenant_id, direction, day
     UNION ALL
-    SELECT tenant_id, direction, day, argMax(succeeded, snapshot), argMax(failed, snapshot),
-        argMax(skipped, snapshot), 0
-    FROM published_days WHERE attempt_id IN {{attempts_before:Array(UUID)}} GROUP BY tenant_id, direction, day
-) GROUP BY tenant_id, direction, day HAVING max(new) = 1 ORDER BY tenant_id, direction, day {_FINAL}"""
+    SELECT DISTINCT tenant_id, direction, day, 0, 0, 0 FROM published_days
+    WHERE attempt_id IN {{attempts_before:Array(UUID)}} AND (tenant_id, direction, toMonday(day)) IN ({_NEW_DAYS})
+) GROUP BY tenant_id, direction, day ORDER BY tenant_id, direction, day {_IN_ORDER}"""
+_WEEKS_OF_DAYS = f"SELECT groupUniqArray(toMonday(occurred_at)) FROM sync_records WHERE {_BETWEEN}"
+
+# Two steps, so that contents, payloads above all, are read of the few events that came more than once.
+_CONFLICTS = f"""SELECT count() FROM (
+    SELECT {_SYNC}, event_id FROM sync_records
+    WHERE {_OF_TOUCHED} AND {_BELOW_CUT} AND ({_SYNC}, event_id) IN (
+        SELECT {_SYNC}, event_id FROM sync_records WHERE {_OF_TOUCHED} AND {_BELOW_CUT} GROUP BY {_SYNC}, event_id
+        HAVING count() > 1 AND max(kafka_offset >= {{since:Map(UInt16, UInt64)}}[kafka_partition]))
+    GROUP BY {_SYNC}, event_id HAVING uniqExact(cityHash64(status, module, record_id, record_name, target_id, operation,
+        error_codes, error_messages, error_fields, occurred_at, attempt, payload, truncated)) > 1
+) {_IN_ORDER}"""
 
 # What the attempt adds to the versions before its own, and how many of its rows stand for one sync or day twice.
 _ADDED = """SELECT sum(s) AS succeeded, sum(f) AS failed, sum(k) AS skipped, sum(doubled) AS doubles, count() AS keys
@@ -169,27 +213,35 @@ class Publication:
         self._append(_SYNCS, "published_syncs")
 
     def append_days(self) -> None:
-        """Add the new results to the days they occurred on: counted otherwise than the syncs, so that each checks the
-        other."""
-        self._append(_DAYS, "published_days")
+        """Count anew the days of every (tenant, direction, week) that has new results and is still shown: from the
+        rows and not from the syncs, so that each checks the other."""
+        weeks = list(self.database.value(_WEEKS_OF_DAYS, **self._parameters))
+        self._append(_DAYS, "published_days", weeks)
 
-    def check(self) -> None:
-        """TotalsDiffer unless the three tables tell the same: what is published must never contradict itself."""
+    def conflicts(self) -> int:
+        """How many events with new rows have copies that say something else, as far as merges have left both."""
+        return int(self.database.value(_CONFLICTS, weeks=self._weeks, **self._parameters))
+
+    def check(self) -> dict[str, int]:
+        """TotalsDiffer unless syncs and failures tell the same, for a count must never contradict its CSV.
+
+        Returned is by how much syncs and days add different numbers, by status; empty if they agree. That refuses
+        nothing: where a copy replaced a row in a merge, days are counted without it, and no later try would differ.
+        """
         syncs = self._row(_ADDED.format(table="published_syncs", key=_SYNC))
         days = self._row(_ADDED.format(table="published_days", key="tenant_id, direction, day"))
         failures = self._row(_FAILURES_PER_SYNC)
         wrong = []
         if syncs["doubles"] or days["doubles"]:
             wrong.append(f"{syncs['doubles']} syncs and {days['doubles']} days stand there twice")
-        for status in ("succeeded", "failed", "skipped"):
-            if syncs[status] != days[status] and not self._reaches_beyond():
-                wrong.append(f"{status}: syncs add {syncs[status]}, days {days[status]}")
         if failures["differing"]:
             wrong.append(
                 f"{failures['differing']} syncs count {failures['failures']} failures, have {failures['copies']} rows"
             )
         if wrong:
             raise TotalsDiffer(f"snapshot {self.number} is not published: {'; '.join(wrong)}")
+        apart = {status: abs(syncs[status] - days[status]) for status in _COUNTS.split(", ")}
+        return {} if not any(apart.values()) or self._reaches_beyond() else apart
 
     def _reaches_beyond(self) -> bool:
         """Whether a counted sync began before what is shown: rows of it may have expired, so it may count less."""
@@ -215,8 +267,9 @@ class Publication:
         )
         return bool(attempts) and attempts[-1] == self.attempt
 
-    def _append(self, sql: str, table: str) -> None:
-        self.database.command(sql, token=f"{table}:{self.attempt}", weeks=self._weeks, **self._parameters)
+    def _append(self, sql: str, table: str, weeks: list[dt.date] | None = None) -> None:
+        weeks = self._weeks if weeks is None else weeks
+        self.database.command(sql, token=f"{table}:{self.attempt}", weeks=weeks, **self._parameters)
 
     @cached_property
     def _weeks(self) -> list[dt.date]:
@@ -232,7 +285,7 @@ class Publication:
         return {
             "attempt": self.attempt,
             "attempts": self.attempts,
-            "attempts_before": self.attempts_before,
+            "attempts_before": self.attempts[:-1],
             "attempt_before": self.attempts_before[-1] if self.attempts_before else nobody,
             "number": self.number,
             "before": self.number - 1,

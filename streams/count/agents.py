@@ -18,11 +18,11 @@ from faust.types import TP
 from streams import metrics
 from streams.config import Settings
 from streams.count import driver
+from streams.count.beginning import until_kafka_is_ready
 from streams.count.ledger import Ledger
 from streams.count.live import Live
 from streams.count.reading import LogReader
 from streams.count.watch import Watch
-from streams.kafka import clients, topics
 from streams.logs import log
 from streams.telemetry import Telemetry
 
@@ -86,14 +86,13 @@ class CountWorker:
         driver.follow_rebalances(self._app, self._before_rebalance, self._follow_assignment)
 
     async def start(self) -> None:
-        settings = self._settings
-        admin = await clients.started(lambda: clients.admin(settings), settings, patient=True)
-        await topics.create(admin, topics.wanted(settings), settings.replication)
-        await admin.close()
-        await self._reader.start()
+        await until_kafka_is_ready(self._settings, self._reader, self._wait_for)
         self._waits_for = "partitions"
         for work in (self._follow_faust(), self._flush_often(), self._watch.run(), self._live.run()):
             self._tasks.add(_vital(work))
+
+    def _wait_for(self, what: str) -> None:
+        self._waits_for = what
 
     async def _follow_faust(self) -> None:
         await self._app.start()

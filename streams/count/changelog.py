@@ -15,6 +15,13 @@ from streams.errors import StateRefused
 from streams.kafka.partition import Outgoing
 
 VERSION = 1
+COUNT_ANEW = (
+    "To count anew from where Kafka's log begins: stop all count workers, empty the tables live_counts and "
+    "live_positions (TRUNCATE TABLE), whose rows don't tell one group from another, then start the workers with "
+    "SYNCLOGS_COUNT_GROUP set to a new name. What is lost: the live counts of hours older than Kafka keeps records, "
+    "since they are counted anew only as far as the log reaches back"
+)
+"""What to do when a ledger can't go on; the order matters."""
 
 
 class State(NamedTuple):
@@ -54,7 +61,7 @@ def restore(source: TopicPartition, records: Mapping[bytes, bytes]) -> State | N
         found = "has no position" if version is None else f"was written in format {version}"
         raise StateRefused(
             f"the changelog of {source.topic}[{source.partition}] {found}, this version reads format {VERSION}: run "
-            "the version that wrote it, or give SYNCLOGS_COUNT_GROUP a new name to count anew from the log's beginning"
+            f"the version that wrote it. {COUNT_ANEW}"
         )
     entries = {}
     for key, value in records.items():

@@ -41,8 +41,9 @@ class Ledger:
         self.source = source
         self.table = table
         """What is committed: counts by entry."""
-        self.unwritten: set[Entry] = set()
-        """Entries of the table that ClickHouse has not got in their present state; `live` takes them out."""
+        self.unwritten: dict[Entry, int] = {}
+        """Entries that ClickHouse has not acknowledged in their present state, each with the position that committed
+        it; `live` takes them out with `acknowledge`. They are never deleted from the table."""
         self.position = 0
         """First offset that is not counted."""
         self.committed = 0
@@ -102,7 +103,7 @@ class Ledger:
         self.position = self.committed = state.position
         self._latest = state.latest
         self.table.raw_update(state.entries)
-        self.unwritten.update(state.entries)
+        self.unwritten.update(dict.fromkeys(state.entries, state.position))
 
     def stop(self, error: Exception) -> None:
         """Count nothing more here and say so: to go on would be a silent jump. What is committed stays as it is."""
@@ -178,9 +179,15 @@ class Ledger:
             self.table.update(changed)
             for entry in deleted:
                 del self.table[entry]
-            self.unwritten.update(changed)
+            self.unwritten.update(dict.fromkeys(changed, position))
             self.committed = position
             _report(tally)
+
+    def acknowledge(self, entries: Iterable[Entry], position: int) -> None:
+        """ClickHouse has got these as they were when `position` was committed; later changes stay unwritten."""
+        for entry in entries:
+            if self.unwritten.get(entry, position + 1) <= position:
+                del self.unwritten[entry]
 
     def _added(self, entry: Entry, more: Counts) -> Counts:
         """A new dict: the table's own must not change before the transaction has."""
@@ -229,8 +236,8 @@ class Ledger:
 def _out_of_range(source: TopicPartition, position: int, begin: int, end: int) -> str:
     return (
         f"{source.topic}[{source.partition}]: the position {position} is not in its log, which holds {begin} to {end}. "
-        "Records were deleted before they were counted, or the topic was made anew. To count anew from the log's "
-        "beginning, set SYNCLOGS_COUNT_GROUP to a new name"
+        "Records were deleted before they were counted, or the topic was made anew. "
+        f"{changelog.COUNT_ANEW}"
     )
 
 

@@ -7,7 +7,8 @@ its upsert heals itself, since an opened ledger has all its entries to write.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -43,11 +44,13 @@ class Live:
             await self.write()
 
     async def write(self) -> None:
-        """One round: everything unwritten, then the positions. What ClickHouse does not take now stays unwritten."""
+        """One round: everything that is unwritten now, then the positions of now. What ClickHouse does not take stays
+        unwritten, and what is committed meanwhile is the next round's: else a round might never end."""
+        positions = {ledger: ledger.committed for ledger in self._ledgers() if ledger.ready.is_set()}
+        unwritten = [(ledger, list(ledger.unwritten)) for ledger in positions]
         try:
-            while await self._write_entries():
-                pass
-            await self._write_positions()
+            await self._write_entries((ledger, entry) for ledger, entries in unwritten for entry in entries)
+            await self._write_positions(positions)
         except (StoreUnavailable, StoreRefused) as error:
             # A refusal is no reason to stop either: counting goes on, and a migration may be under way.
             if not self._failures:
@@ -59,31 +62,27 @@ class Live:
             log("count").warning("live_counts_written_again")
         self._failures = 0
 
-    async def _write_entries(self) -> bool:
-        """Write the present committed state of some unwritten entries; False if there were none."""
-        taken = _take([ledger for ledger in self._ledgers() if ledger.unwritten], ENTRIES_AT_ONCE)
-        rows: list[Sequence[Any]] = []
-        for ledger, entries in taken:
+    async def _write_entries(self, unwritten: Iterator[tuple[Ledger, Entry]]) -> None:
+        """Write the committed state that each entry has when its turn comes."""
+        while some := list(islice(unwritten, ENTRIES_AT_ONCE)):
+            taken: dict[Ledger, list[Entry]] = {}
+            for ledger, entry in some:
+                taken.setdefault(ledger, []).append(entry)
+            at = {ledger: ledger.committed for ledger in taken}
             # All rows of an entry at once and at one position: a version of it is whole or not there.
-            rows += [row for entry in entries for row in _rows(ledger, entry)]
-        try:
-            await self._insert(LIVE_COUNTS, rows)
-        except BaseException:
-            for ledger, entries in taken:
-                ledger.unwritten |= entries & ledger.table.data.keys()
-            raise
-        return bool(taken)
+            await self._insert(LIVE_COUNTS, [row for ledger, entry in some for row in _rows(ledger, entry)])
+            for ledger, entries in taken.items():
+                ledger.acknowledge(entries, at[ledger])
 
-    async def _write_positions(self) -> None:
-        """Positions of ledgers of which nothing below is unwritten: a position promises that."""
+    async def _write_positions(self, positions: dict[Ledger, int]) -> None:
+        """Positions below which nothing is unwritten, which is what a position promises."""
         now = time.monotonic()
-        ledgers = [ledger for ledger in self._ledgers() if ledger.ready.is_set() and not ledger.unwritten]
-        self._told = {ledger: told for ledger, told in self._told.items() if ledger in set(ledgers)}
+        self._told = {ledger: told for ledger, told in self._told.items() if ledger in positions}
         due: dict[Ledger, tuple[int, float]] = {}
-        for ledger in ledgers:
+        for ledger, committed in positions.items():
             position, when = self._told.get(ledger, (-1, 0.0))
-            if position != ledger.committed or now - when >= REPEAT_SECONDS:
-                due[ledger] = (ledger.committed, now)
+            if position != committed or now - when >= REPEAT_SECONDS:
+                due[ledger] = (committed, now)
         updated = clock.now_ms()
         await self._insert(
             LIVE_POSITIONS,
@@ -98,23 +97,9 @@ class Live:
             metrics.UPSERTED.inc(len(rows))
 
 
-def _take(ledgers: list[Ledger], most: int) -> list[tuple[Ledger, set[Entry]]]:
-    taken = []
-    for ledger in ledgers:
-        entries = ledger.unwritten
-        if len(entries) > most:
-            entries = {entry for entry, _ in zip(entries, range(most), strict=False)}
-        ledger.unwritten = ledger.unwritten - entries
-        taken.append((ledger, entries))
-        most -= len(entries)
-        if most <= 0:
-            break
-    return taken
-
-
 def _rows(ledger: Ledger, entry: Entry) -> Iterable[Sequence[Any]]:
     hour, tenant, direction, sync = entry
     source = ledger.source
-    for label, records in ledger.table.data[entry].items():
+    for label, records in ledger.table.data.get(entry, {}).items():
         status, reason = split(label)
         yield hour, source.topic, source.partition, tenant, direction, sync, status, reason, records, ledger.committed

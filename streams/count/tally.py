@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from operator import attrgetter
 
+from schemas.cut import kept_errors
 from schemas.decode import Decoded, Message, decode
-from schemas.event import DAY_MS, HOUR_MS, MAX_ERRORS, RecordEvent
+from schemas.event import DAY_MS, HOUR_MS, RecordEvent
 from schemas.live import LIVE_HORIZON_MS
 from streams.classify import classify
 
@@ -102,6 +103,6 @@ class Tally:
 
 
 def _failed_label(event: RecordEvent) -> str:
-    """Under the reason that store gives it, which classifies what it stores: no more than so many errors."""
-    errors = [(error.code or "", error.message or "", error.field or "") for error in (event.errors or ())[:MAX_ERRORS]]
+    """Under the reason that store gives it, which classifies the same errors."""
+    errors, _ = kept_errors(event)
     return sys.intern(f"{FAILED}:{classify(event.direction, errors).reason}")

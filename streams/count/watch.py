@@ -40,6 +40,7 @@ class Watch:
     async def look(self) -> None:
         """One round: catch up, then say how far behind each ledger is."""
         self._alive = time.monotonic()
+        metrics.HALTED.labels("count").set(sum(bool(ledger.stopped) for ledger in self._ledgers()))
         ledgers = [ledger for ledger in self._ledgers() if ledger.ready.is_set()]
         ends = await self._reader.ends(ledger.source for ledger in ledgers) if ledgers else {}
         for ledger in ledgers:

@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
+from schemas.topics import TopicSpec
 from streams.config import Settings, load
 from streams.count import changelog
 from streams.count.reading import LogReader
@@ -18,11 +19,12 @@ from tests.count.messages import recount
 
 
 class Cluster:
-    """`async with Cluster(kafka) as cluster`: topics and groups of its own, session 6 s."""
+    """`async with Cluster(kafka) as cluster`: topics (unless not to `create`) and groups of its own, session 6 s."""
 
-    def __init__(self, kafka: str, partitions: int = 2, **more: object) -> None:
+    def __init__(self, kafka: str, partitions: int = 2, create: bool = True, **more: object) -> None:
         name = f"t{uuid.uuid4().hex[:10]}"
         self.kafka = kafka
+        self._create = create
         self.settings: Settings = load(
             kafka=kafka, records_topic=name, dead_letters_topic=f"{name}-dead", count_group=f"{name}-count",
             partitions=partitions, session_seconds=6, **more,
@@ -34,7 +36,8 @@ class Cluster:
     async def __aenter__(self) -> Self:
         settings = self.settings
         self._admin = await clients.started(lambda: clients.admin(settings), settings)
-        await topics.create(self._admin, topics.wanted(settings), 1)
+        if self._create:
+            await self.create(topics.wanted(settings))
         self._producer = await clients.started(lambda: clients.idempotent_producer(settings), settings)
         await self._reader.start()
         return self
@@ -45,6 +48,13 @@ class Cluster:
         await self._producer.stop()
         await self._reader.close()
         await self._admin.close()
+
+    async def create(self, specs: Sequence[TopicSpec]) -> None:
+        await topics.create(self._admin, specs, 1)
+
+    async def grow(self, topic: str, partitions: int) -> None:
+        """Give a topic so many partitions."""
+        await self._admin.create_partitions({topic: NewPartitions(partitions)})
 
     def source(self, partition: int) -> TopicPartition:
         return TopicPartition(self.settings.records_topic, partition)

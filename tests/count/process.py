@@ -27,7 +27,7 @@ class Process:
         values = {name: getattr(settings, name) for name in settings.model_fields_set} | {"metrics_port": port}
         environment = os.environ | {f"SYNCLOGS_{name.upper()}": str(value) for name, value in values.items()}
         with log.open("ab") as output:
-            command = bound_to_parent([sys.executable, "-m", "streams.count"])
+            command = bound_to_parent([sys.executable, "-m", "streams.cli", "count"])
             self._process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
 
     async def get(self, path: str) -> tuple[int, str]:

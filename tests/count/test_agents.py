@@ -20,6 +20,7 @@ from streams.config import Settings, load
 from streams.count import changelog
 from streams.count.tally import Counts, Entry
 from streams.devstack.traffic import Traffic
+from streams.kafka import topics
 from streams.kafka.partition import OwnedPartition, Position
 from streams.kafka.topics import changelog_name
 from tests.conftest import Server, free_port
@@ -237,6 +238,7 @@ async def test_a_position_that_is_not_in_the_log_stops_its_partition_alone(kafka
         assert status == 503
         assert "position 1000000 is not in its log, which holds 0 to 100" in text
         assert worker.events().count("partition_stopped") == 2
+        assert await worker.metric("synclogs_partitions_halted", 'worker="count"') == 2
         state = await cluster.state(2)
         assert state and state.position == 100
         still = await cluster.state(0)
@@ -254,6 +256,22 @@ async def test_a_worker_waits_for_kafka_and_ends_when_it_is_told_to(workers: Wor
     await worker.until(waits)
     assert (await worker.get("/readyz")) == (503, "waiting for Kafka\n")
     assert await worker.end() == 0
+
+
+@pytest.mark.stack
+async def test_a_misspelt_topic_is_waited_for_and_not_created(cluster: Cluster, workers: Workers) -> None:
+    there = await cluster.topic_names()
+    misspelt = cluster.settings.model_copy(update={"records_topic": f"{cluster.settings.records_topic}-wrong"})
+    worker = workers.start(misspelt)
+
+    async def waits() -> bool:
+        status, text = await worker.get("/readyz")
+        return status == 503 and f"waiting for topic {misspelt.records_topic}" in text and "synclogs migrate" in text
+
+    await worker.until(waits)
+    assert await cluster.topic_names() == there
+    await cluster.create(topics.wanted(misspelt))
+    await worker.ready()
 
 
 @pytest.mark.stack

@@ -57,3 +57,10 @@ def test_entries_without_a_position_are_refused() -> None:
     written = values(changelog.entry_record(SOURCE, ENTRY, {"success": 5}))
     with pytest.raises(StateRefused, match="has no position"):
         changelog.restore(SOURCE, written)
+
+
+def test_the_way_to_count_anew_names_every_step_in_order_and_what_is_lost() -> None:
+    # Without the first two the page would add the old group's counts to the new one's, or never show the new.
+    steps = ["stop all count workers", "live_counts", "live_positions", "SYNCLOGS_COUNT_GROUP", "lost"]
+    places = [changelog.COUNT_ANEW.index(step) for step in steps]
+    assert places == sorted(places)

@@ -13,6 +13,7 @@ from schemas.event import DAY_MS, HOUR_MS
 from schemas.live import LIVE_HORIZON_MS
 from streams.count.tally import Tally, split
 from streams.devstack.traffic import Traffic, bad_values
+from streams.store.columns import Rows
 from tests.count.messages import NOON, Arrived, arrived, event, recount
 
 HOUR = NOON // 1000
@@ -47,13 +48,34 @@ def test_every_status_and_reason_has_a_number_of_its_own() -> None:
     assert split(label) == ("failed", "mandatory_field_missing") and number == 2
 
 
-def test_errors_that_store_does_not_keep_decide_nothing() -> None:
-    unknown = {"code": "", "message": "zorp blick quux"}
-    known = {"code": "", "message": "Contact with this email-id is already associated with this company"}
-    (counts,) = tally(event(NOON, "failed", errors=[unknown] * 20 + [known])).entries().values()
-    assert counts == {"failed:unclassified": 1}
-    (counts,) = tally(event(NOON, "failed", errors=[unknown] * 19 + [known])).entries().values()
-    assert counts != {"failed:unclassified": 1}
+UNKNOWN = "zorp blick quux "
+KNOWN = "Contact with this email-id is already associated with this company"
+
+
+@pytest.mark.parametrize(
+    ("errors", "known"),
+    [
+        ([{"message": UNKNOWN * 800 + KNOWN}], False),
+        ([{"message": KNOWN + ": " + UNKNOWN * 800}], None),
+        ([{"message": "ü" * 4097 + KNOWN}], False),
+        ([{"code": "c" * 200 + KNOWN, "message": UNKNOWN}], None),
+        ([{"message": UNKNOWN}] * 20 + [{"message": KNOWN}], False),
+        ([{"message": UNKNOWN}] * 19 + [{"message": KNOWN}], True),
+        ([{"code": None, "message": None}], False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_count_gives_the_reason_that_store_gives(errors: object, known: bool | None) -> None:
+    value = event(NOON, "failed", errors=errors)
+    rows = Rows("records", 0, lambda _, columns: columns)
+    rows.add(arrived(value))
+    (insert,) = rows.inserts()
+    ((reason,),) = [block[insert.table.names.index("reason")] for block in insert.blocks]
+    (counts,) = tally(value).entries().values()
+    assert counts == {f"failed:{reason}": 1}
+    if known is not None:
+        assert (reason != "unclassified") is known
 
 
 def test_tenant_direction_and_sync_are_kept_apart() -> None:

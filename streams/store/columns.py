@@ -9,17 +9,13 @@ from typing import Any, TypeVar, cast
 
 from msgspec.structs import astuple
 
+from schemas.cut import kept_errors
 from schemas.decode import Decoded, Mark, decode
 from schemas.event import (
     DAY_MS,
-    MAX_ERROR_CODE,
-    MAX_ERROR_FIELD,
-    MAX_ERROR_MESSAGE,
-    MAX_ERRORS,
     MAX_NAME,
     MAX_PAYLOAD,
     WEEK_MS,
-    Error,
     RecordEvent,
 )
 from schemas.reasons import CATALOGUE
@@ -187,14 +183,18 @@ def _record_columns(events: list[RecordEvent], occurred: list[int]) -> tuple[Col
     _shorten(names, MAX_NAME, lambda text: text[:MAX_NAME], "record_name", cut)
     _shorten(targets, MAX_NAME, lambda text: text[:MAX_NAME], "target_id", cut)
     for row, status in enumerate(statuses):
+        if status != "failed" and not errors[row]:
+            continue
+        kept, what = kept_errors(events[row])
+        codes[row], messages[row], fields[row] = map(list, zip(*kept, strict=True))
+        if what:
+            cut.setdefault(row, []).extend(what)
         if status == "failed":
-            code, message, field = codes[row], messages[row], fields[row] = _errors(errors[row] or [Error()], row, cut)
             # What is stored is what is classified, so that the same catalogue gives the same reason to the row again.
-            reasons[row], told = classify(events[row].direction, list(zip(code, message, field, strict=True)))
+            reasons[row], told = classify(events[row].direction, kept)
             error_reasons[row] = list(told)
-        elif found := errors[row]:
-            codes[row], messages[row], fields[row] = _errors(found, row, cut)
-            error_reasons[row] = [""] * len(codes[row])
+        else:
+            error_reasons[row] = [""] * len(kept)
     if b"null" in payloads:
         payloads = [b"" if payload == b"null" else payload for payload in payloads]
     _shorten(payloads, MAX_PAYLOAD, lambda _: b"", "payload", cut)
@@ -231,27 +231,3 @@ def _shorten(texts: list[Any], most: int, shorten: Callable[[Any], Any], name: s
         if len(text) > most:
             texts[row] = shorten(text)
             cut.setdefault(row, []).append(name)
-
-
-def _errors(errors: list[Error], row: int, cut: dict[int, list[str]]) -> tuple[list[str], list[str], list[str]]:
-    """Codes, messages and fields of a record's errors, none too long and not too many."""
-    codes = [error.code or "" for error in errors]
-    messages = [error.message or "" for error in errors]
-    fields = [error.field or "" for error in errors]
-    found = []
-    if len(errors) > MAX_ERRORS:
-        found.append("errors")
-        del codes[MAX_ERRORS:], messages[MAX_ERRORS:], fields[MAX_ERRORS:]
-    if any(len(code) > MAX_ERROR_CODE for code in codes):
-        found.append("errors.code")
-        codes = [code[:MAX_ERROR_CODE] for code in codes]
-    # In bytes, of which a character has at most four.
-    if any(len(text) > MAX_ERROR_MESSAGE // 4 and len(text.encode()) > MAX_ERROR_MESSAGE for text in messages):
-        found.append("errors.message")
-        messages = [text.encode()[:MAX_ERROR_MESSAGE].decode(errors="ignore") for text in messages]
-    if any(len(field) > MAX_ERROR_FIELD for field in fields):
-        found.append("errors.field")
-        fields = [field[:MAX_ERROR_FIELD] for field in fields]
-    if found:
-        cut.setdefault(row, []).extend(found)
-    return codes, messages, fields

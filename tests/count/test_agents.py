@@ -238,7 +238,11 @@ async def test_a_position_that_is_not_in_the_log_stops_its_partition_alone(kafka
         assert status == 503
         assert "position 1000000 is not in its log, which holds 0 to 100" in text
         assert worker.events().count("partition_stopped") == 2
-        assert await worker.metric("synclogs_partitions_halted", 'worker="count"') == 2
+
+        async def told() -> bool:
+            return await worker.metric("synclogs_partitions_halted", 'worker="count"') == 2
+
+        await worker.until(told, 5)
         state = await cluster.state(2)
         assert state and state.position == 100
         still = await cluster.state(0)

@@ -15,6 +15,7 @@ from streams.count.tally import Tally, split
 from streams.devstack.traffic import Traffic, bad_values
 from streams.store.columns import Rows
 from tests.count.messages import NOON, Arrived, arrived, event, recount
+from tests.store.records import Record
 
 HOUR = NOON // 1000
 
@@ -69,7 +70,7 @@ KNOWN = "Contact with this email-id is already associated with this company"
 def test_count_gives_the_reason_that_store_gives(errors: object, known: bool | None) -> None:
     value = event(NOON, "failed", errors=errors)
     rows = Rows("records", 0, lambda _, columns: columns)
-    rows.add(arrived(value))
+    rows.add([Record(value, 0, NOON)])
     (insert,) = rows.inserts()
     ((reason,),) = [block[insert.table.names.index("reason")] for block in insert.blocks]
     (counts,) = tally(value).entries().values()

@@ -19,11 +19,12 @@ POLL = 0.1
 
 @dataclass
 class Watch:
-    """When the n-th event was sent, and how old the oldest unseen one was at each look."""
+    """When the n-th record event was sent, how old it was when first seen; `messages` counts sync marks too."""
 
     sent: list[float] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
     seen: int = 0
+    messages: int = 0
 
     def look(self, count: int, now: float) -> None:
         """`count` events are visible; the ones new since the last look waited until now at most."""
@@ -58,12 +59,12 @@ async def _one(
         sender = asyncio.create_task(_send(settings, rate, watch, stop))
         looker = asyncio.create_task(_look(role, settings, port, watch, stop))
         await asyncio.sleep(WARM_UP)
-        cpu, events, watch.delays, memory = worker.cpu(), len(watch.sent), [], [worker.memory()]
+        cpu, events, watch.delays, memory = worker.cpu(), watch.messages, [], [worker.memory()]
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             await asyncio.sleep(1)
             memory.append(worker.memory())
-        cpu, events = worker.cpu() - cpu, len(watch.sent) - events
+        cpu, events = worker.cpu() - cpu, watch.messages - events
         stop.set()
         await asyncio.gather(sender, looker)
     finally:
@@ -91,6 +92,7 @@ async def _send(settings: Settings, rate: int, watch: Watch, stop: asyncio.Event
             for _ in range(int((time.monotonic() - started) * rate) - emitter.sent):
                 message = next(messages)
                 await emitter.send(message.key, message.value)
+                watch.messages += 1
                 if b'"sync_' not in message.value[:200] or b'"status"' in message.value:
                     watch.sent.append(time.monotonic())
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""One partition on its way into ClickHouse: open, read its state, then run after run announce, insert, close.
+"""One partition on its way into ClickHouse: open, read its state, then run after run announce, insert, settle.
 
 `Lane.run` is the map: each step is a function of its own. Whatever goes wrong with Kafka, the lane forgets everything,
 opens the partition anew and reads what the broker knows; nothing is ever repaired in place. What must be exact changes
@@ -56,7 +56,7 @@ class Lane:
         self.stopping = False
         """Set to end it after the run at hand."""
         self.busy = False
-        """A run is announced and not closed. At any other time nothing is lost by cancelling."""
+        """A run is announced and not settled. At any other time nothing is lost by cancelling."""
         self._settings = settings
         self._consumer = consumer
         self._admin = admin

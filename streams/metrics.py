@@ -70,7 +70,7 @@ DIFFERENCE = Gauge(
     "synclogs_reconciliation_difference", "How far live counts and rows were apart at the last publication, -1 unknown"
 )
 DAYS_DIFFERENCE = Gauge(
-    "synclogs_publication_days_difference", "How far days and syncs of the last publication were apart, in results"
+    "synclogs_publication_totals_difference", "How far days and syncs of the last publication were apart, in results"
 )
 CONFLICTS = Counter(
     "synclogs_conflicts_total",

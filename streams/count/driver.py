@@ -19,6 +19,7 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from streams.config import Settings
+from streams.kafka import clients
 
 FETCH_BYTES = 1 << 19
 """Most of one partition and so of one run: a few thousand records, over which the cost of a Faust event is nothing."""
@@ -130,6 +131,7 @@ def application(settings: Settings) -> tuple[App, Any]:
         table_standby_replicas=0,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=FETCH_BYTES,
+        consumer_metadata_max_age_ms=clients.METADATA_MS,
         broker_session_timeout=settings.session_seconds,
         broker_heartbeat_interval=min(3.0, settings.session_seconds / 4),
         broker_request_timeout=max(90.0, settings.session_seconds + 10),  # Faust refuses a shorter one than the session

@@ -13,6 +13,9 @@ from streams.errors import KafkaUnavailable
 from streams.logs import log
 
 REQUEST_MS = 10_000
+METADATA_MS = 5_000
+"""How often a group member looks at the topic. A leader that joined while the broker came up saw a topic without
+partitions, and gives out none until it looks again: for five minutes by default."""
 FETCH_BYTES = 4 << 20
 FETCH_WAIT_MS = 250
 """Longer waits would let an idle partition of the same broker hold up a busy one; shorter ones cost CPU."""
@@ -78,6 +81,7 @@ def member(settings: Settings, group: str, listener: ConsumerRebalanceListener, 
         auto_offset_reset="none",
         isolation_level="read_committed",
         session_timeout_ms=session_ms,
+        metadata_max_age_ms=METADATA_MS,
         heartbeat_interval_ms=min(3000, session_ms // 4),
         max_poll_interval_ms=86_400_000,
         **{"max_partition_fetch_bytes": FETCH_BYTES, "fetch_max_wait_ms": FETCH_WAIT_MS, **options},

@@ -78,7 +78,8 @@ async def test_processes_killed_under_traffic_come_back_and_nothing_is_lost_or_d
         until("Kafka listens", lambda: listens(stack.file["kafka"]))
         more, wrong = await send(stack, turn * 500)
         good, bad = good | more, bad + wrong
-    subprocess.run(["kill", "-STOP", str(stack.pids()["simulate", 1])], check=True)
+    simulate = until("the traffic is back", lambda: stack.pids().get(("simulate", 1)))
+    subprocess.run(["kill", "-STOP", str(simulate)], check=True)
     until("store has taken everything", lambda: "snapshot" in stack.run("publish", "--now"), 120)
     stored = stack.sql("SELECT event_id FROM sync_records WHERE tenant_id = 'ledger'")
     assert len(stored) == len(set(stored)), "a row twice"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from streams.clickhouse.client import Database
 from streams.config import Settings
+from streams.devstack.servers import free_port
 from streams.devstack.traffic.traffic import Traffic
 from streams.ingest.emitter import Emitter
 from tests.bench.contestants import Worker, fresh
@@ -50,7 +51,7 @@ async def steady(
 async def _one(
     role: str, settings: Settings, rate: int, seconds: float, say: Callable[[str], None]
 ) -> dict[str, float]:  # fmt: skip
-    port = _free_port()
+    port = free_port()
     settings = settings.model_copy(update={"metrics_port": port})
     worker = Worker(role, settings)
     watch, stop = Watch(), asyncio.Event()
@@ -124,11 +125,3 @@ async def _ready(port: int, worker: Worker) -> None:
         except OSError:
             await asyncio.sleep(0.2)
     raise RuntimeError(f"{worker.role} is not ready after 60 s")
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -9,10 +9,11 @@ import os
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas import topics
+from streams import failpoints
 from streams.errors import SettingsError
 
 PREFIX = "SYNCLOGS_"
@@ -23,6 +24,11 @@ _PORT = "(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}
 _NAME = "letters, digits, . _ and -"
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,140}$")]
 Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,90}$")]  # Kafka's limit is for the changelog: group and topic
+
+
+def _readable(text: str) -> str:
+    failpoints.read(text)
+    return text
 
 
 class Settings(BaseSettings):
@@ -82,6 +88,9 @@ class Settings(BaseSettings):
         "~/.cache/synclogs", min_length=1, description="where `make setup` keeps Kafka for `synclogs dev`"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is logged")
+    failpoints: Annotated[str, AfterValidator(_readable)] = Field(
+        "", description="for tests of faults only: steps at which a process dies, freezes, fails or waits"
+    )
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -122,5 +131,7 @@ def _sentence(problem: Any) -> str:
     field = Settings.model_fields[name]
     value = re.sub(r"//.*@", "//***@", str(problem["input"]))  # an address with a password in it
     shown = "***" if field.annotation is SecretStr else repr(value)
-    why = "that does not fit" if problem["type"] == "string_pattern_mismatch" else problem["msg"]
+    why = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "string_pattern_mismatch":
+        why = "that does not fit"
     return f"{variable(name)} is {shown}: {why} ({field.description})"

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from streams import config, logs
+from streams import config, failpoints, logs
 from streams.config import Settings
 
 
@@ -51,6 +51,7 @@ def publish(week: str | None, now: bool, serve: bool) -> None:
 
     settings = config.load()
     logs.configure("critical")
+    failpoints.arm(settings.failpoints)
     asyncio.run(once(settings, week=week, now=now, say=click.echo))
 
 

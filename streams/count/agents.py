@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from aiokafka import TopicPartition
 from faust.types import TP
 
-from streams import metrics
+from streams import failpoints, metrics
 from streams.config import Settings
 from streams.count import driver
 from streams.count.beginning import until_kafka_is_ready
@@ -32,6 +32,7 @@ STOP_SECONDS = 2.0
 
 def run(settings: Settings) -> int:
     """Count until SIGTERM or SIGINT; the exit code. Waits for Kafka for as long as it takes."""
+    failpoints.arm(settings.failpoints)
     driver.prepare_process()
     return asyncio.run(_serve(settings))
 

@@ -20,6 +20,7 @@ from streams.count.driver import CountTable
 from streams.count.reading import LogReader
 from streams.count.tally import KEPT_MS, Counts, Entry, Tally, split
 from streams.errors import PositionOutOfRange, StateRefused
+from streams.failpoints import Step, reach
 from streams.kafka.partition import Outgoing, OwnedPartition, Position
 from streams.kafka.topics import changelog_name
 from streams.logs import log
@@ -78,6 +79,7 @@ class Ledger:
             self.stop(error)
         finally:
             await reader.close()
+        reach(Step.COUNT_OPENED)
         self.progress = time.monotonic() + FIRST_RUN_SECONDS - QUIET_SECONDS
         self.ready.set()
         metrics.RESTORE.observe(time.perf_counter() - started)
@@ -175,7 +177,9 @@ class Ledger:
             self._latest = max(self._latest, tally.latest)
             changed = {entry: self._added(entry, counts) for entry, counts in tally.entries().items()}
             deleted = self._left_behind(changed)
+            reach(Step.COUNT_FLUSHING)
             await self._transact(position, changed, deleted)
+            reach(Step.COUNT_FLUSHED)
             self.table.update(changed)
             for entry in deleted:
                 del self.table[entry]

@@ -19,6 +19,7 @@ from streams.config import Settings
 from streams.count.ledger import Ledger
 from streams.count.tally import Entry, split
 from streams.errors import StoreRefused, StoreUnavailable
+from streams.failpoints import Step, reach
 from streams.logs import log
 
 ENTRIES_AT_ONCE = 20_000
@@ -48,8 +49,10 @@ class Live:
         unwritten, and what is committed meanwhile is the next round's: else a round might never end."""
         positions = {ledger: ledger.committed for ledger in self._ledgers() if ledger.ready.is_set()}
         unwritten = [(ledger, list(ledger.unwritten)) for ledger in positions]
+        reach(Step.COUNT_UPSERTING)
         try:
             await self._write_entries((ledger, entry) for ledger, entries in unwritten for entry in entries)
+            reach(Step.COUNT_UPSERTED)
             await self._write_positions(positions)
         except (StoreUnavailable, StoreRefused) as error:
             # A refusal is no reason to stop either: counting goes on, and a migration may be under way.

@@ -7,7 +7,7 @@ its last look went well. SIGTERM ends it with 0 at any moment: a half-made publi
 import asyncio
 import signal
 
-from streams import clock, metrics
+from streams import clock, failpoints, metrics
 from streams.clickhouse.client import Database
 from streams.clickhouse.queries.published import latest
 from streams.clickhouse.writer import in_thread
@@ -22,6 +22,7 @@ FIRST_DELAY = 1.0
 
 async def serve(settings: Settings) -> int:
     """Publish each week as it ends, until SIGTERM or SIGINT; 0."""
+    failpoints.arm(settings.failpoints)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

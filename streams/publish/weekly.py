@@ -22,6 +22,7 @@ from streams.clickhouse.queries.published import Pointer, latest
 from streams.clickhouse.writer import Writer, in_thread
 from streams.config import Settings
 from streams.errors import SettingsError, SyncLogsError, UsageError
+from streams.failpoints import Step, reach
 from streams.kafka.topic_log import TopicLog, open_log
 from streams.logs import log
 from streams.publish import cut as cuts
@@ -93,24 +94,31 @@ async def _try(
                 f"the next cut is {clock.rfc3339(cut.next_at)}")  # fmt: skip
             return "nothing_due", None
         draft = _draft(database, topic, cut, before)
+        reach(Step.PUBLISH_CUT)
         say(f"snapshot {draft.number} covers what was received until {clock.rfc3339(cut.moment)}")
         await wait.for_store(topic, settings, cut.offsets, say=say)
+        reach(Step.PUBLISH_PASSED)
         say("store has passed the cut")
-        for append, what in _appends(draft):
+        for append, what, step in _appends(draft):
             await in_thread(append)
+            reach(step)
             say(what)
     reconciliation = await reconcile_if_possible(database, settings, cut.offsets, draft.attempt, say)
+    reach(Step.PUBLISH_RECONCILED)
     say(str(reconciliation))
     apart = await in_thread(draft.check)
     totals = await in_thread(draft.totals)
     say("syncs and failures agree, days differ: published as counted" if apart else "totals agree")
+    reach(Step.PUBLISH_POINTING)
     snapshot = await in_thread(lambda: _point(draft, cut, totals, reconciliation))
     if snapshot is None:
         return "lost_race", None
+    reach(Step.PUBLISH_POINTED)
     say(f"snapshot {snapshot.number} is published: {totals.syncs} syncs, {totals.succeeded} succeeded, "
         f"{totals.failed} failed, {totals.skipped} skipped")  # fmt: skip
     _tell_days(draft, apart)
     await in_thread(lambda: _settle(draft, snapshot))
+    reach(Step.PUBLISH_TIDIED)
     return "published", snapshot
 
 
@@ -145,12 +153,12 @@ def _draft(database: Database, topic: TopicLog, cut: Cut, before: Pointer | None
     )
 
 
-def _appends(draft: Publication) -> Sequence[tuple[Callable[[], None], str]]:
+def _appends(draft: Publication) -> Sequence[tuple[Callable[[], None], str, Step]]:
     return (
-        (draft.begin, "attempt noted"),
-        (draft.append_failures, "failures appended"),
-        (draft.append_syncs, "syncs appended"),
-        (draft.append_days, "days appended"),
+        (draft.begin, "attempt noted", Step.PUBLISH_APPENDED_ATTEMPT),
+        (draft.append_failures, "failures appended", Step.PUBLISH_APPENDED_FAILURES),
+        (draft.append_syncs, "syncs appended", Step.PUBLISH_APPENDED_SYNCS),
+        (draft.append_days, "days appended", Step.PUBLISH_APPENDED_DAYS),
     )
 
 

@@ -21,6 +21,7 @@ from streams.clickhouse.writer import FIRST_DELAY, LONGEST_DELAY, Writer, in_thr
 from streams.clock import now_ms
 from streams.config import Settings
 from streams.errors import KafkaUnavailable, PartitionLost, PositionOutOfRange, StoreUnavailable, TooManyDeadLetters
+from streams.failpoints import Step, reach
 from streams.kafka.partition import Outgoing, OwnedPartition, committed
 from streams.logs import log
 from streams.store import state
@@ -107,6 +108,7 @@ class Lane:
             run = await self.intake.gather(now.position)
             if run.records:
                 self.busy = True
+                reach(Step.STORE_GATHERED)
                 now = await self.store(await self.announce(now._replace(announced=run.end)), run)
             else:
                 now = await self._commit(now._replace(position=run.end))
@@ -121,6 +123,7 @@ class Lane:
         now = state.first(beginning) if found is None else state.read(found, self._where)
         await self._check_range(now, beginning)
         self.intake.seek(now.position)
+        reach(Step.STORE_OPENED)
         _log.info("partition_opened", partition=self.tp.partition, position=now.position, announced=now.announced)
         return now
 
@@ -141,6 +144,7 @@ class Lane:
         """The run that an earlier owner announced: the same offsets, which get the same tokens."""
         run = await self.intake.reform(now.position, end)
         metrics.REFORMED.inc()
+        reach(Step.STORE_REFORMED)
         _log.info("run_reformed", partition=self.tp.partition, first=run.first, end=run.end, records=len(run.records))
         return run
 
@@ -151,11 +155,16 @@ class Lane:
     async def store(self, now: State, run: Run) -> State:
         """From an announced run to a settled one."""
         self.busy, self._run = True, run
+        reach(Step.STORE_ANNOUNCED)
         rows = await self.parse(run)
+        reach(Step.STORE_PARSED)
         bad_in_a_row = self._check_dead_letters(run, rows)
         for insert in rows.inserts():
             await self.insert(now, insert)
+            reach(Step.STORE_INSERTED)
+        reach(Step.STORE_SETTLING)
         now = await self.settle(now, rows)
+        reach(Step.STORE_SETTLED)
         self._measure(now, rows, run)
         self.busy, self._run, self._bad_in_a_row = False, None, bad_in_a_row
         return now
@@ -193,6 +202,7 @@ class Lane:
                 # ClickHouse remembers only so many tokens: a lane that was frozen must learn here that it was fenced,
                 # or it would write its rows a second time.
                 await self.announce(now)
+            reach(Step.STORE_INSERTING)
             try:
                 # Cancelled it may still be taken, which the token makes safe.
                 await in_thread(lambda: self._writer.insert_blocks(insert.table, insert.blocks, token))

@@ -16,6 +16,28 @@
 Commands print the message and end with exit code 2; workers retry what says "Unavailable" and end at the rest.
 """
 
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """Why ClickHouse did not take something: the label of metrics. What follows from it: clickhouse/refusals.py."""
+
+    UNREACHABLE = "unreachable"
+    SLOW = "slow"
+    PARTS = "too_many_parts"
+    MEMORY = "memory"
+    BUSY = "busy"
+    READ_ONLY = "read_only"
+    DISK = "disk_full"
+    REPLICAS = "replicas"
+    INTERRUPTED = "interrupted"
+    INTERNAL = "internal"
+    SCHEMA = "schema"
+    ACCESS = "access"
+    ROWS = "rows"
+    REQUEST = "request"
+    OTHER = "other"
+
 
 class SyncLogsError(Exception):
     """Everything that is shown as one sentence and not as a traceback."""
@@ -34,11 +56,15 @@ class KafkaUnavailable(SyncLogsError):
 
 
 class StoreUnavailable(SyncLogsError):
-    pass
+    def __init__(self, message: str, kind: Kind = Kind.UNREACHABLE) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class StoreRefused(SyncLogsError):
-    pass
+    def __init__(self, message: str, kind: Kind = Kind.OTHER) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class PartitionLost(SyncLogsError):

@@ -13,6 +13,7 @@ from schemas.directions import CODES
 from schemas.event import STATUSES
 from schemas.reasons import CATALOGUE
 from schemas.refusal import Code
+from streams.errors import Kind
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _DELAY = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300, 900, 3600)
@@ -20,9 +21,7 @@ _SIZES = (1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000)
 
 # Both workers. `worker` is count or store.
 CONSUMED = Counter("synclogs_records_consumed_total", "Messages taken from Kafka and settled", ["worker"])
-LAG_RECORDS = Gauge(
-    "synclogs_lag_records", "Messages of a partition not settled yet", ["worker", "topic", "partition"]
-)
+LAG_RECORDS = Gauge("synclogs_lag_records", "Messages of a partition not settled yet", ["worker", "topic", "partition"])
 LAG_SECONDS = Gauge(
     "synclogs_lag_seconds", "Age of the oldest message not settled yet, 0 if none", ["worker", "topic", "partition"]
 )
@@ -105,6 +104,8 @@ def _start_at_zero() -> None:
             FAILURES.labels(direction, reason.code)
     for table in ("sync_records", "sync_marks", "dead_letters"):
         STORED.labels(table)
+        for kind in Kind:
+            INSERT_RETRIES.labels(table, kind.value)
     for outcome in ("published", "nothing_due", "lost_race", "error"):
         PUBLISHED.labels(outcome)
     BUILD.labels(version("synclogs"), platform.python_version(), str(CATALOGUE.version)).set(1)

@@ -1,4 +1,4 @@
-"""The README's table of settings, from the settings themselves: `python -m tests.settings_table` writes it."""
+"""Tables of the READMEs that are made from code: settings, refusals. `python -m tests.settings_table` writes them."""
 
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -7,10 +7,11 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from streams.clickhouse import refusals
 from streams.config import Settings, variable
 
 README = Path(__file__).parents[1] / "README.md"
-START, END = "<!-- settings -->\n", "<!-- /settings -->"
+DATA_PATH = Path(__file__).parents[1] / "streams" / "README.md"
 
 
 def table() -> str:
@@ -41,14 +42,16 @@ def _allowed(field: FieldInfo) -> str:
     return f"{kind}, " + " ".join(above or [*(least if most else [f"at least {least[0]}"]), *most])
 
 
-def readme_with(text: str, wanted: str) -> str:
-    """`text` with the table between its markers."""
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
+def readme_with(text: str, wanted: str, name: str = "settings") -> str:
+    """`text` with the table between the markers of its name."""
+    first, last = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, start, rest = text.partition(first)
+    _, end, after = rest.partition(last)
     if not (start and end):
-        raise SystemExit(f"{README.name} has no lines {START.strip()} and {END}: put them where the table belongs")
+        raise SystemExit(f"there are no lines {first.strip()} and {last}: put them where the table belongs")
     return before + start + wanted + end + after
 
 
 if __name__ == "__main__":
     README.write_text(readme_with(README.read_text(), table()))
+    DATA_PATH.write_text(readme_with(DATA_PATH.read_text(), refusals.table(), "refusals"))

@@ -1,4 +1,4 @@
-"""Connecting to ClickHouse, and what each refusal of the server means: try again, or stop.
+"""Connecting to ClickHouse, and our errors for the client's; what a refusal means is in `refusals`.
 
 clickhouse-connect sends an INSERT again by itself when its answer was lost, whatever its settings say. So every insert
 carries a token, and every table has a window of tokens (`schemas/clickhouse`).
@@ -14,8 +14,9 @@ from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, NotSupportedError, ProgrammingError
 
+from streams.clickhouse.refusals import verdict
 from streams.config import Settings
-from streams.errors import StoreRefused, StoreUnavailable
+from streams.errors import Kind, StoreRefused, StoreUnavailable
 
 # A line a try while ClickHouse is away; what matters of it is in our own errors.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -24,36 +25,6 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)
 # for data frames that nobody here makes.
 for _package in ("np", "pd", "pd_time_test", "arrow", "pl"):
     setattr(options, _package, None)
-
-# Refusals that pass by themselves, by the server's error code; any other is a bug or a schema that does not fit.
-RETRYABLE = {
-    3: "UNEXPECTED_END_OF_FILE",
-    107: "FILE_DOESNT_EXIST",
-    159: "TIMEOUT_EXCEEDED",
-    160: "TOO_SLOW",
-    164: "READONLY",
-    173: "CANNOT_ALLOCATE_MEMORY",
-    198: "DNS_ERROR",
-    202: "TOO_MANY_SIMULTANEOUS_QUERIES",
-    203: "NO_FREE_CONNECTION",
-    209: "SOCKET_TIMEOUT",
-    210: "NETWORK_ERROR",
-    236: "ABORTED",
-    241: "MEMORY_LIMIT_EXCEEDED",
-    242: "TABLE_IS_READ_ONLY",
-    243: "NOT_ENOUGH_SPACE",
-    252: "TOO_MANY_PARTS",
-    279: "ALL_CONNECTION_TRIES_FAILED",
-    285: "TOO_FEW_LIVE_REPLICAS",
-    290: "LIMIT_EXCEEDED",
-    319: "UNKNOWN_STATUS_OF_INSERT",
-    394: "QUERY_WAS_CANCELLED",
-    425: "SYSTEM_ERROR",
-    439: "CANNOT_SCHEDULE_TASK",
-    574: "CANNOT_ALLOCATE_MEMORY",
-    999: "KEEPER_EXCEPTION",
-    1001: "STD_EXCEPTION",
-}
 
 
 def connect(settings: Settings, timeout: float = 20, database: str | None = None) -> Client:
@@ -74,20 +45,27 @@ def connect(settings: Settings, timeout: float = 20, database: str | None = None
         raise translate(error, settings) from error
 
 
-def translate(error: BaseException, settings: Settings) -> StoreUnavailable | StoreRefused:
-    """Our error for one of the client's or the network's. The server's text stays out of it: it quotes rows."""
-    code = getattr(error, "code", None)
+def translate(error: BaseException, settings: Settings, table: str = "") -> StoreUnavailable | StoreRefused:
+    """Our error for one of the client's or the network's, on the way to `table`. The server's text stays out of it: it
+    quotes rows."""
+    to_table = f" table {table}" if table else ""
     if isinstance(error, DataError | ProgrammingError | NotSupportedError):
-        return StoreRefused(f"rows that don't fit their columns: {type(error).__name__}")
-    if code is not None:
-        if code in RETRYABLE:
-            return StoreUnavailable(f"ClickHouse at {settings.clickhouse} refuses for now: {RETRYABLE[code]} ({code})")
-        name = getattr(error, "name", "") or ""
-        hint = {60: "; run `synclogs migrate`", 81: "; run `synclogs migrate`", 516: "; check user and password"}
-        return StoreRefused(f"ClickHouse at {settings.clickhouse} refuses: code {code} {name}{hint.get(code, '')}")
-    return StoreUnavailable(
-        f"ClickHouse at {settings.clickhouse} does not answer ({type(error).__name__}). Start it (`synclogs dev` "
-        "brings one), or set SYNCLOGS_CLICKHOUSE to the address of yours."
+        return StoreRefused(
+            f"rows that don't fit the columns of{to_table or ' a table'}: {type(error).__name__}", Kind.ROWS
+        )
+    code: int | None = getattr(error, "code", None)
+    if code is None:
+        return StoreUnavailable(
+            f"ClickHouse at {settings.clickhouse} does not answer ({type(error).__name__}). Start it (`synclogs dev` "
+            "brings one), or set SYNCLOGS_CLICKHOUSE to the address of yours."
+        )
+    found = verdict(code)
+    name = found.codes.get(code) or getattr(error, "name", "") or "unknown to this version"
+    kind = StoreUnavailable if found.retried else StoreRefused
+    for_now = " for now" if found.retried else ""
+    return kind(
+        f"ClickHouse at {settings.clickhouse} refuses{to_table}{for_now}: code {code} {name}; {found.remedy}",
+        found.kind,
     )
 
 

@@ -19,7 +19,7 @@ from schemas.rows import TableColumns
 from streams import metrics
 from streams.clickhouse.client import connect, translate
 from streams.config import Settings
-from streams.errors import StoreRefused
+from streams.errors import Kind, StoreRefused
 
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
@@ -38,7 +38,7 @@ class Writer:
     def insert(self, table: TableColumns, columns: Sequence[Sequence[Any]], token: str) -> None:
         """One insert of `columns` (in the table's order, of equal length). Blocks.
 
-        StoreUnavailable: not known whether it was taken, try again with the same token. StoreRefused: a bug.
+        StoreUnavailable: not known whether it was taken, try again with the same token. StoreRefused: for a person.
         """
         started = time.perf_counter()
         try:
@@ -53,10 +53,11 @@ class Writer:
                 settings={"insert_deduplication_token": token, "async_insert": 0},
             )
         except (ClickHouseError, OSError) as error:
-            raise translate(error, self._settings) from error
+            raise translate(error, self._settings, table.table) from error
         except (ValueError, TypeError, OverflowError, struct.error) as error:
             # Without the cause, whose text is the value.
-            raise StoreRefused(f"a value that does not fit a column of {table.table}: {type(error).__name__}") from None
+            why = f"a value that does not fit a column of {table.table}: {type(error).__name__}"
+            raise StoreRefused(why, Kind.ROWS) from None
         metrics.INSERT.labels(table.table).observe(time.perf_counter() - started)
 
     def insert_blocks(self, table: TableColumns, blocks: Sequence[bytes], token: str) -> None:
@@ -75,7 +76,7 @@ class Writer:
                 compression=compression,
             )
         except (ClickHouseError, OSError) as error:
-            raise translate(error, self._settings) from error
+            raise translate(error, self._settings, table.table) from error
         metrics.INSERT.labels(table.table).observe(time.perf_counter() - started)
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from streams.clickhouse.writer import Writer
 from streams.config import Settings
 from streams.count.ledger import Ledger
 from streams.count.tally import Entry, split
-from streams.errors import StoreRefused, StoreUnavailable
+from streams.errors import Kind, StoreRefused, StoreUnavailable
 from streams.failpoints import Step, reach
 from streams.logs import log
 
@@ -37,6 +37,8 @@ class Live:
         self._ledgers = ledgers
         self._told: dict[Ledger, tuple[int, float]] = {}
         self._failures = 0
+        self._refused: Kind | None = None
+        """Why the last round failed."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -56,14 +58,15 @@ class Live:
             await self._write_positions(positions)
         except (StoreUnavailable, StoreRefused) as error:
             # A refusal is no reason to stop either: counting goes on, and a migration may be under way.
-            if not self._failures:
-                log("count").error("live_counts_behind", error=str(error))
+            if error.kind != self._refused:
+                log("count").error("live_counts_behind", kind=error.kind.value, error=str(error))
+            self._refused = error.kind
             self._failures = min(self._failures + 1, 10)
-            metrics.INSERT_RETRIES.labels(LIVE_COUNTS.table, "unavailable").inc()
+            metrics.INSERT_RETRIES.labels(LIVE_COUNTS.table, error.kind).inc()
             return
         if self._failures:
             log("count").warning("live_counts_written_again")
-        self._failures = 0
+        self._failures, self._refused = 0, None
 
     async def _write_entries(self, unwritten: Iterator[tuple[Ledger, Entry]]) -> None:
         """Write the committed state that each entry has when its turn comes."""

@@ -209,7 +209,7 @@ class Lane:
                 break
             except StoreUnavailable as error:
                 self.trouble = str(error)
-                metrics.INSERT_RETRIES.labels(insert.table.table, "unavailable").inc()
+                metrics.INSERT_RETRIES.labels(insert.table.table, error.kind).inc()
                 _log.warning("insert_retried", token=token, error=str(error), in_seconds=delay)
             self.busy = False  # whoever owns the partition next stores the announced run
             await asyncio.sleep(delay)

@@ -1,13 +1,12 @@
-"""Connecting and asking: plain words where ClickHouse does not answer, and which refusals pass by themselves."""
+"""Connecting and asking: plain words where ClickHouse does not answer."""
 
 import socket
 import time
 
 import pytest
-from clickhouse_connect.driver.exceptions import DataError, OperationalError
 
 from streams import config
-from streams.clickhouse.client import RETRYABLE, Database, connect, translate, wait_for
+from streams.clickhouse.client import Database, connect, wait_for
 from streams.errors import StoreRefused, StoreUnavailable
 
 
@@ -30,36 +29,6 @@ def test_waiting_for_one_that_does_not_come_ends_in_time() -> None:
     with pytest.raises(StoreUnavailable):
         wait_for(config.load(clickhouse=nobody()), 0.5)
     assert 0.4 < time.monotonic() - started < 10
-
-
-def refusal(code: int | None) -> OperationalError:
-    error = OperationalError("the server's text, which quotes Acme Inc.")
-    if code is not None:
-        error.code = code
-    return error
-
-
-@pytest.mark.parametrize("code", sorted(RETRYABLE))
-def test_a_refusal_that_passes_by_itself_is_tried_again(code: int) -> None:
-    found = translate(refusal(code), config.load())
-    assert isinstance(found, StoreUnavailable)
-    assert str(code) in str(found) and "Acme" not in str(found)
-
-
-@pytest.mark.parametrize("code", [16, 47, 53, 60, 62, 81, 497, 516])
-def test_any_other_refusal_is_for_good_and_quotes_no_row(code: int) -> None:
-    found = translate(refusal(code), config.load())
-    assert isinstance(found, StoreRefused)
-    assert f"code {code}" in str(found) and "Acme" not in str(found)
-
-
-def test_rows_that_the_client_cannot_encode_are_refused_for_good() -> None:
-    assert isinstance(translate(DataError("Acme Inc."), config.load()), StoreRefused)
-
-
-def test_a_network_error_is_tried_again() -> None:
-    assert isinstance(translate(ConnectionResetError(), config.load()), StoreUnavailable)
-    assert isinstance(translate(refusal(None), config.load()), StoreUnavailable)
 
 
 @pytest.mark.stack

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FLOOR = ["config", "errors", "clock", "metrics", "logs", "telemetry", "failpoints"]
+FLOOR = ["config", "errors", "clock", "metrics", "logs", "telemetry", "failpoints", "memory"]
 LEVELS: dict[str, int] = (
     {"schemas": 0}
     | {f"streams.{name}": 1 for name in FLOOR}

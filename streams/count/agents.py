@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from aiokafka import TopicPartition
 from faust.types import TP
 
-from streams import failpoints, metrics
+from streams import failpoints, memory, metrics
 from streams.config import Settings
 from streams.count import driver
 from streams.count.beginning import until_kafka_is_ready
@@ -89,7 +89,7 @@ class CountWorker:
     async def start(self) -> None:
         await until_kafka_is_ready(self._settings, self._reader, self._wait_for)
         self._waits_for = "partitions"
-        for work in (self._follow_faust(), self._flush_often(), self._watch.run(), self._live.run()):
+        for work in (self._follow_faust(), self._flush_often(), self._watch.run(), self._live.run(), memory.sweep()):
             self._tasks.add(_vital(work))
 
     def _wait_for(self, what: str) -> None:

@@ -4,13 +4,14 @@ Pure. Keys and values are compact JSON; a deleted entry is a tombstone. The posi
 format, so that a changelog of another version is refused instead of being misread.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import orjson
 from aiokafka import TopicPartition
 
-from streams.count.tally import Counts, Entry
+from streams.count.tally import Counts, Entry, shared
 from streams.errors import StateRefused
 from streams.kafka.partition import Outgoing
 
@@ -67,5 +68,5 @@ def restore(source: TopicPartition, records: Mapping[bytes, bytes]) -> State | N
     for key, value in records.items():
         hour, _, _, *names = orjson.loads(key)
         if hour != "position":
-            entries[(hour, *names)] = orjson.loads(value)
+            entries[(hour, *map(sys.intern, names))] = shared(tuple(orjson.loads(value).items()))
     return State(written["position"], written["latest"], entries)

@@ -6,7 +6,6 @@ by a test of its name in tests/count/test_driver.py, since none of it is a publi
 """
 
 import asyncio
-import gc
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, cast
@@ -18,6 +17,7 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from streams import memory
 from streams.config import Settings
 from streams.kafka import clients
 
@@ -108,9 +108,7 @@ def prepare_process() -> None:
     """Once, before anything else: uvloop here and in Faust's consumer thread, raw records, and what threads cost."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     fetcher.PartitionRecords = RawRecords
-    # Runs are thousands of short-lived objects that refer to nothing: looking for cycles among them costs a tenth.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
+    memory.settle()
     # Faust's thread and this one take the interpreter from each other every 5 ms, each time with cold caches: a tenth
     # more CPU an event. Neither has anything to do that can't wait so long.
     sys.setswitchinterval(0.05)

@@ -18,7 +18,7 @@ from streams.config import Settings
 from streams.count import changelog
 from streams.count.driver import CountTable
 from streams.count.reading import LogReader
-from streams.count.tally import KEPT_MS, Counts, Entry, Tally, split
+from streams.count.tally import KEPT_MS, Counts, Entry, Tally, shared, split
 from streams.errors import PositionOutOfRange, StateRefused
 from streams.failpoints import Step, reach
 from streams.kafka.partition import Outgoing, OwnedPartition, Position
@@ -194,11 +194,11 @@ class Ledger:
                 del self.unwritten[entry]
 
     def _added(self, entry: Entry, more: Counts) -> Counts:
-        """A new dict: the table's own must not change before the transaction has."""
-        counts: Counts = dict(self.table.data.get(entry) or ())
+        """What the table will hold once the transaction has been; until then its own must not change."""
+        counts: dict[str, int] = dict(self.table.data.get(entry) or ())
         for label, number in more.items():
             counts[label] = counts.get(label, 0) + number
-        return counts
+        return shared(tuple(counts.items()))
 
     def _left_behind(self, changed: dict[Entry, Counts]) -> list[Entry]:
         """Entries whose hour left the horizon a day ago, looked for once an hour of the partition's time.

@@ -6,7 +6,8 @@ no events and marks are not counted; results whose hour lies before the horizon 
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter
 
 from schemas.cut import kept_errors
@@ -24,8 +25,8 @@ SUB_BATCH = 400
 Entry = tuple[int, str, str, str]
 """Start of the hour (seconds since 1970), tenant, direction, sync. A plain tuple, which the garbage collector leaves
 alone once it has seen that it holds no containers: there may be hundreds of thousands."""
-Counts = dict[str, int]
-"""Records by label: `success`, `skipped`, and `failed:REASON`."""
+Counts = Mapping[str, int]
+"""Records by label: `success`, `skipped`, and `failed:REASON`. Never changed in place: see `shared`."""
 
 FAILED = "failed"
 _fields = attrgetter("tenant_id", "direction", "sync_id", "status")
@@ -36,6 +37,13 @@ def split(label: str) -> tuple[str, str]:
     """A label's status and reason, '' unless failed."""
     status, _, reason = label.partition(":")
     return status, reason
+
+
+@lru_cache(4096)
+def shared(items: tuple[tuple[str, int], ...]) -> Counts:
+    """The counts of these labels: most entries have the same few, and one dict for them all saves a quarter of what an
+    entry takes."""
+    return dict(items)
 
 
 class Tally:
@@ -83,9 +91,9 @@ class Tally:
         self.late += len(hours) - len(kept)
         return [event for event, _ in kept], [hour for _, hour in kept]
 
-    def entries(self) -> dict[Entry, Counts]:
+    def entries(self) -> Mapping[Entry, Counts]:
         """The counts by entry."""
-        found: dict[Entry, Counts] = {}
+        found: dict[Entry, dict[str, int]] = {}
         for (hour, (tenant, direction, sync, label)), number in self._cells.items():
             if label == FAILED:
                 continue

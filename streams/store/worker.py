@@ -5,7 +5,6 @@ happens to a partition is in `lane`; this module only gives it partitions and ta
 """
 
 import asyncio
-import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterable
@@ -15,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from schemas.rows import DEAD_LETTERS, SYNC_MARKS, SYNC_RECORDS
-from streams import failpoints, metrics
+from streams import failpoints, memory, metrics
 from streams.clickhouse.client import Database
 from streams.clickhouse.writer import Writer, in_thread
 from streams.config import Settings
@@ -39,7 +38,7 @@ async def run(settings: Settings) -> int:
     """Store until SIGTERM or SIGINT, which drain; a second one ends at once. The exit code: 0, or 1 after an error that
     only a person can put right, which the log tells."""
     failpoints.arm(settings.failpoints)
-    _settle_memory()
+    memory.settle()
     worker = Worker(settings)
     telemetry = Telemetry(settings.metrics_host, settings.metrics_port, worker.why_not_ready)
     _log.info("started", metrics=telemetry.address, group=settings.store_group, topic=settings.records_topic)
@@ -65,9 +64,10 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)
         life, end = asyncio.create_task(self._live()), asyncio.create_task(self._end.wait())
+        sweeping = asyncio.create_task(memory.sweep())
         await asyncio.wait({life, end}, return_when=asyncio.FIRST_COMPLETED)
-        end.cancel()
-        life.cancel()
+        for task in (end, sweeping, life):
+            task.cancel()
         await asyncio.wait({life})
         if not life.cancelled() and (error := life.exception()):
             self._fail(error)
@@ -238,13 +238,6 @@ async def _missing_tables(settings: Settings) -> list[str]:
     finally:
         server.close()
     return [f"{settings.database}.{name}" for name in TABLES if name not in there]
-
-
-def _settle_memory() -> None:
-    """What is loaded by now stays: the collector need not look at it again, nor after every few hundred objects."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
 
 
 def _tell(fault: BaseException) -> None:

@@ -96,7 +96,7 @@ class Cluster:
     async def end(self, partition: int) -> int:
         return (await self._reader.bounds(self.source(partition))).end
 
-    async def truth(self) -> list[dict[Entry, Counts]]:
+    async def truth(self) -> list[dict[Entry, dict[str, int]]]:
         """A recount of the topic, by partition."""
         found = []
         for partition in range(self.settings.partitions):

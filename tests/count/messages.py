@@ -11,7 +11,7 @@ from schemas.decode import decode
 from schemas.event import DAY_MS, HOUR_MS
 from streams import clock
 from streams.classify import classify
-from streams.count.tally import Counts, Entry
+from streams.count.tally import Entry
 
 NOON = clock.to_ms(dt.datetime(2026, 11, 18, 12, tzinfo=dt.UTC))
 
@@ -41,9 +41,9 @@ def arrived(*values: bytes, at: int = NOON, first: int = 0) -> list[Arrived]:
     return [Arrived(value, first + number, at) for number, value in enumerate(values)]
 
 
-def recount(messages: Iterable[Any]) -> dict[Entry, Counts]:
+def recount(messages: Iterable[Any]) -> dict[Entry, dict[str, int]]:
     """What a partition's ledger must hold after these messages, as long as nothing has expired."""
-    found: dict[Entry, Counts] = {}
+    found: dict[Entry, dict[str, int]] = {}
     for message in messages:
         decoded = decode([message])
         for one, occurred in zip(decoded.events, decoded.occurred, strict=True):

@@ -117,30 +117,30 @@ class Failures:
     after: tuple[str, str, int] | None = field(default=None)
 
     def count(self, database: Database) -> int:
-        return int(database.value(f"SELECT count() FROM published_failures {self._where}", **self._parameters))
+        return int(database.value(f"SELECT count() FROM published_failures {self.where}", **self.parameters))
 
     def by_reason(self, database: Database) -> Rows:
         """reason, records, syncs; the most frequent first."""
         return database.rows(
-            f"SELECT reason, count() AS records, uniqExact(sync_id) AS syncs FROM published_failures {self._where} "
+            f"SELECT reason, count() AS records, uniqExact(sync_id) AS syncs FROM published_failures {self.where} "
             "GROUP BY reason ORDER BY records DESC, reason",
-            **self._parameters,
+            **self.parameters,
         )
 
     def page(self, database: Database, limit: int) -> Rows:
         """At most `limit` rows in the order of sync, event and time, beginning behind `after`."""
-        return database.rows(f"{self._select} LIMIT {{limit:UInt32}}", **self._parameters, limit=limit)
+        return database.rows(f"{self._select} LIMIT {{limit:UInt32}}", **self.parameters, limit=limit)
 
     def stream(self, database: Database) -> Iterator[Sequence[tuple[Any, ...]]]:
         """All rows, block by block, in the same columns and order. Close it when nobody reads on."""
-        return database.stream(self._select, {"max_block_size": _STREAM_BLOCK}, **self._parameters)
+        return database.stream(self._select, {"max_block_size": _STREAM_BLOCK}, **self.parameters)
 
     @property
     def _select(self) -> str:
-        return f"SELECT {_FAILURE} FROM published_failures {self._where} ORDER BY sync_id, event_id, occurred_at"
+        return f"SELECT {_FAILURE} FROM published_failures {self.where} ORDER BY sync_id, event_id, occurred_at"
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
         conditions = [Scope.where]
         if self.since is not None:
             conditions.append("occurred_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')")
@@ -157,7 +157,7 @@ class Failures:
         return "WHERE " + " AND ".join(conditions)
 
     @property
-    def _parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Any]:
         given = {"since": self.since, "reason": self.reason, "sync_id": self.sync_id}
         if self.after is not None:
             given |= dict(zip(("after_sync", "after_event", "after_ms"), self.after, strict=True))

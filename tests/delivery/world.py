@@ -158,8 +158,8 @@ def _tables(database: Database, settings: Settings) -> dict[str, Any]:
 
     return {
         "now": int(database.value("SELECT toUnixTimestamp64Milli(now64(3))")),
-        "rows": [Row(*row) for row in rows(_RECORDS.format(""))],
-        "final": [Row(*row) for row in rows(_RECORDS.format("FINAL") + _BY_WEEK)],
+        "rows": [Row(*row) for row in rows(_RECORDS.replace("{0}", ""))],
+        "final": [Row(*row) for row in rows(_RECORDS.replace("{0}", "FINAL") + _BY_WEEK)],
         "marks": [Row(*row) for row in rows(_MARKS)],
         "dead_rows": [DeadRow(*row) for row in rows(_DEAD)],
         "live": [LiveRow(*row) for row in rows(_LIVE)],

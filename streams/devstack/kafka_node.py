@@ -14,6 +14,7 @@ import subprocess
 import sys
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import NoReturn
@@ -74,9 +75,15 @@ _JAVA_OPTIONS = (
 )
 
 
-def command(data: Path, port: int, log: Path, cache: Path | None = None) -> list[str]:
-    """The command line that runs the node in the foreground on 127.0.0.1:`port`, from the jars of `prepare`."""
+def command(data: Path, port: int, log: Path, cache: Path | None = None, ways: Mapping[int, int] = {}) -> list[str]:
+    """The command line that runs the node in the foreground on 127.0.0.1:`port`, from the jars of `prepare`.
+
+    `ways` are further ports to listen on, each with the port that clients of it are told to come back to: there
+    something else listens, which passes on to the first.
+    """
     options = {"--data": data, "--port": port, "--log": log, "--cache": cache or default_cache()}
+    if ways:
+        options["--ways"] = ",".join(f"{port}:{told}" for port, told in ways.items())
     return [
         sys.executable,
         "-m",
@@ -112,11 +119,14 @@ def _java_command(jars: list[Path], data: Path, log: Path, main: str, *arguments
     ]
 
 
-def _write_settings(path: Path, port: int, log_dir: Path) -> None:
+def _write_settings(path: Path, port: int, log_dir: Path, ways: Mapping[int, int]) -> None:
     controller = _free_port()
+    listens = {"PLAINTEXT": port, "CONTROLLER": controller} | {f"WAY{n}": own for n, own in enumerate(ways)}
+    told = listens | {f"WAY{n}": ways[own] for n, own in enumerate(ways)}
     addresses = {
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+        "listeners": ",".join(f"{name}://{HOST}:{at}" for name, at in listens.items()),
+        "advertised.listeners": ",".join(f"{name}://{HOST}:{at}" for name, at in told.items()),
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listens),
         "controller.quorum.bootstrap.servers": f"{HOST}:{controller}",
         "log.dirs": str(log_dir),
     }
@@ -148,7 +158,7 @@ def _format_once(jars: list[Path], data: Path, port: int, log: Path) -> None:
         return
     shutil.rmtree(unfinished, ignore_errors=True)
     settings = data / "format.properties"
-    _write_settings(settings, port, unfinished)
+    _write_settings(settings, port, unfinished, {})
     cluster = urlsafe_b64encode(uuid.UUID(bytes=secrets.token_bytes(16), version=4).bytes).decode().rstrip("=")
     arguments = ("format", "--standalone", f"--cluster-id={cluster}", "--config", str(settings))
     tool = _java_command(jars, data, log, "kafka.tools.StorageTool", *arguments)
@@ -166,7 +176,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True, help="port of the broker on 127.0.0.1")
     parser.add_argument("--log", type=Path, required=True, metavar="FILE", help="Kafka's own log, appended to")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="where `make setup` put Kafka")
+    parser.add_argument(
+        "--ways", type=_ways, default={}, metavar="PORT:TOLD,...",
+        help="further ports, each with the port that its clients are told to come back to",
+    )  # fmt: skip
     return parser.parse_args()
+
+
+def _ways(text: str) -> dict[int, int]:
+    pairs = [pair.split(":") for pair in text.split(",")]
+    return {int(port): int(told) for port, told in pairs}
 
 
 def main() -> NoReturn:
@@ -175,12 +194,13 @@ def main() -> NoReturn:
     data, log = options.data.absolute(), options.log.absolute()
     try:
         jars = verified(options.cache or default_cache())
-        _check_port(options.port)
+        for port in (options.port, *options.ways):
+            _check_port(port)
         lock = claim(data, "kafka", VERSION)
         log.parent.mkdir(parents=True, exist_ok=True)
         _format_once(jars, data, options.port, log)
         settings = data / "server.properties"
-        _write_settings(settings, options.port, data / "storage")
+        _write_settings(settings, options.port, data / "storage", options.ways)
         become = _java_command(jars, data, log, "kafka.Kafka", str(settings))
     except (StackError, OSError) as error:
         print(f"kafka: {error}", file=sys.stderr)

@@ -1,0 +1,73 @@
+"""The servers of the fault suite, shared by its tests and killed by some; and the seed of each test.
+
+Every server is up and every way to it is whole when a test begins, whatever the test before has done to them.
+"""
+
+import random
+import shlex
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.delivery.parts import Front, Kafka
+from tests.delivery.stack import Stack
+
+SEEDS = 1_000_000
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fault-seed", type=int, default=None, help="the seed of a run that is to be had again")
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """What everything random in a test comes from; printed with the command that repeats it."""
+    given: int | None = request.config.getoption("--fault-seed", default=None)
+    seed = random.SystemRandom().randrange(SEEDS) if given is None else given
+    print(f"seed {seed}; again with: python -m tests.delivery --seed {seed} {shlex.quote(request.node.name)}")
+    return seed
+
+
+@pytest.fixture(scope="session")
+def shared_kafka(kafka_jars: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    kafka = Kafka(tmp_path_factory.mktemp("kafka"))
+    kafka.start()
+    yield kafka
+    kafka.finish()
+
+
+@pytest.fixture(scope="session")
+def shared_front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    pytest.importorskip("chdb", reason="package chdb is missing (make setup)")
+    front = Front(tmp_path_factory.mktemp("clickhouse"))
+    front.start()
+    yield front
+    front.finish()
+
+
+@pytest_asyncio.fixture
+async def node(shared_kafka: Kafka) -> AsyncIterator[Kafka]:
+    """Kafka, up; `node.ways` are proxies before it."""
+    await shared_kafka.restored()
+    yield shared_kafka
+    await shared_kafka.restored()
+
+
+@pytest_asyncio.fixture
+async def front(shared_front: Front) -> AsyncIterator[Front]:
+    """The ClickHouse front, up; `front.way()` makes a proxy before it."""
+    await shared_front.restored()
+    yield shared_front
+    await shared_front.restored()
+
+
+@pytest_asyncio.fixture
+async def stack(node: Kafka, front: Front, tmp_path: Path) -> AsyncIterator[Stack]:
+    """Topics, groups and a database of this test alone; its workers end with it."""
+    stack = await Stack.made(node, front, tmp_path)
+    yield stack
+    await node.restored()
+    await front.restored()
+    await stack.close()

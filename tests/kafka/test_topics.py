@@ -4,8 +4,10 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.topics import TopicSpec
+from streams.clock import now_ms
 from streams.config import Settings
 from streams.errors import KafkaUnavailable
+from streams.kafka import clients
 from streams.kafka.topics import changelog_name, create, differences, wanted
 
 pytestmark = pytest.mark.stack
@@ -44,6 +46,17 @@ async def test_a_topic_that_kafka_refuses_is_named_with_the_cause(
 ) -> None:
     with pytest.raises(KafkaUnavailable, match=rf"topic {settings.records_topic}-3 can't be created: .*Replication"):
         await create(admin, [TopicSpec(f"{settings.records_topic}-3", 1)], replication=3)
+
+
+async def test_no_clock_of_ours_or_of_the_broker_makes_kafka_refuse_a_letter_or_a_count(
+    settings: Settings, admin: AIOKafkaAdminClient
+) -> None:
+    await create(admin, wanted(settings), settings.replication)
+    producer = await clients.started(lambda: clients.idempotent_producer(settings), settings)
+    tomorrow = now_ms() + 86_400_000
+    for topic in (settings.dead_letters_topic, changelog_name(settings)):
+        await producer.send_and_wait(topic, b"x", key=b"k", partition=0, timestamp_ms=tomorrow)
+    await producer.stop()
 
 
 async def test_the_topics_keep_what_the_design_promises(settings: Settings) -> None:

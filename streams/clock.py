@@ -51,3 +51,13 @@ def end_of_week(week: str) -> dt.datetime:
         if week_of(start) == week:  # strptime takes a week 53 that the year does not have for the first of the next
             return start + WEEK
     raise UsageError(f"week {week!r} is not an ISO week; write the year and the week like 2026-W47")
+
+
+def begin_of(span: str, moment: dt.datetime) -> dt.datetime:
+    """When a span begins: a date such as 2026-06-01, or 26w or 62d before `moment`'s day. Else UsageError."""
+    day = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with contextlib.suppress(ValueError, OverflowError, KeyError):
+        if span[:-1].isascii() and span[:-1].isdecimal():
+            return day - int(span[:-1]) * {"d": dt.timedelta(days=1), "w": WEEK}[span[-1]]
+        return dt.datetime.strptime(span, "%Y-%m-%d").replace(tzinfo=UTC)
+    raise UsageError(f"{span!r} is no beginning: write a date like 2026-06-01, or a number of weeks or days like 26w")

@@ -1,4 +1,4 @@
-"""What an operator does: migrate, check, look at dead letters, ask the catalogue, make a token."""
+"""What an operator does: migrate, check, make a token."""
 
 import asyncio
 import sys
@@ -86,29 +86,4 @@ def token(tenant: str, permission: tuple[str, ...], hours: float, data: Path) ->
     click.echo(make_token(settings, tenant, list(permission) or [VIEW_SYNC_LOGS], dt.timedelta(hours=hours)))
 
 
-@click.group()
-def reasons() -> None:
-    """The catalogue of failure reasons."""
-
-
-@reasons.command("classify")
-def classify_lines() -> None:
-    """Read messages, one a line, or direction<TAB>message; print a reason's code a line."""
-    from streams.classify import classify
-
-    for line in click.get_text_stream("stdin", errors="replace"):
-        direction, tab, message = line.rstrip("\n").partition("\t")
-        text = message if tab else direction
-        click.echo(classify(direction if tab else "", [("", text, "")]).reason)
-
-
-@reasons.command("list")
-def list_reasons() -> None:
-    """Every reason in the catalogue's order."""
-    from schemas.reasons import CATALOGUE
-
-    for reason in CATALOGUE.reasons:
-        click.echo(f"{reason.code:28} {reason.title}")
-
-
-COMMANDS = (migrate, check, token, reasons)
+COMMANDS = (migrate, check, token)

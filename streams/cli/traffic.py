@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from streams import config, logs
+from streams.cli.progress import bar
 
 
 @click.command(short_help="Send the events of a file to Kafka.")
@@ -29,9 +28,9 @@ def emit(file: Path, rejected: Path | None) -> None:
     piped = str(file) == "-"
     keep = rejected or (Path("rejected.ndjson") if piped else file.with_name(file.name + ".rejected"))
     size = None if piped else os.stat(file).st_size
-    with _bar() as bar, click.open_file(str(file), "rb") as source:
-        task = bar.add_task("sending", total=size)
-        outcome = asyncio.run(send(settings, cast(BinaryIO, source), keep, lambda read: bar.advance(task, read)))
+    with bar() as shown, click.open_file(str(file), "rb") as source:
+        task = shown.add_task("sending", total=size)
+        outcome = asyncio.run(send(settings, cast(BinaryIO, source), keep, lambda read: shown.advance(task, read)))
     for line, refusal in outcome.shown:
         click.echo(f"line {line}: {refusal}")
     if (more := outcome.rejected - len(outcome.shown)) > 0:
@@ -65,22 +64,14 @@ def simulate(rate: float, events: int | None, history: int, weeks: float, tenant
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        with _bar() as bar:
-            tasks = {"history": bar.add_task("history", total=history or None, visible=bool(history)),
-                     "live": bar.add_task("live", total=events)}  # fmt: skip
-            return await send(settings, load, lambda kind, sent: bar.update(tasks[kind], completed=sent), stop)
+        with bar() as shown:
+            tasks = {"history": shown.add_task("history", total=history or None, visible=bool(history)),
+                     "live": shown.add_task("live", total=events)}  # fmt: skip
+            return await send(settings, load, lambda kind, sent: shown.update(tasks[kind], completed=sent), stop)
 
     emitter = asyncio.run(run())
     click.echo(f"accepted {emitter.accepted} of {emitter.sent}")
     sys.exit(1 if emitter.refused else 0)
-
-
-def _bar() -> Progress:
-    """On standard error, and only where somebody looks."""
-    return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}"),
-        TimeElapsedColumn(), console=Console(stderr=True), disable=not sys.stderr.isatty(),
-    )  # fmt: skip
 
 
 COMMANDS = (emit, simulate)

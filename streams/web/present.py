@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams import clock
+from streams.classify.grouping import Group
 from streams.clickhouse.queries.published import Pointer
 from streams.web import words
 
 Item = dict[str, Any]
 _BAR_HEIGHT = 120.0
+_SAMPLE_LENGTH = 1_000
 
 
 def snapshot_item(pointer: Pointer | None) -> Item | None:
@@ -55,6 +57,18 @@ def reason_item(row: Item) -> Item:
         "retryable": entry.retryable,
         "records": row["records"],
         "syncs": row["syncs"],
+    }
+
+
+def template_item(group: Group) -> Item:
+    """A template of failures that no rule recognised. `samples` are messages as they came, long ones cut."""
+    return {
+        "code": group.key.code,
+        "template": group.key.template,
+        "records": group.records,
+        "first_seen": _time(group.first_ms),
+        "last_seen": _time(group.last_ms),
+        "samples": [s if len(s) <= _SAMPLE_LENGTH else f"{s[:_SAMPLE_LENGTH]}…" for s in group.samples],
     }
 
 

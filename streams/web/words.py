@@ -26,6 +26,9 @@ OUTCOMES = {
 }
 PERIOD_WORDS = {"62d": "the last two months (62 days)", "26w": "the last six months (26 weeks)"}
 STATUSES = {"success": "Succeeded", "failed": "Failed", "skipped": "Skipped"}
+UNKNOWN_PATH = "/sync-errors/unknown"
+SAMPLE_CHARACTERS = 300
+"""Of a message on a page; the file has it whole."""
 SETTING_PATH = "/setup/billing/billing-setup/sync-setting"
 
 
@@ -92,6 +95,11 @@ def csv_path(
     return f"{place}/failed.csv?" + urlencode({name: value for name, value in given.items() if value is not None})
 
 
+def unknown_path(code: str, period: str, snapshot: int | None = None, cursor: str | None = None) -> str:
+    """The page of the failures of a direction that no rule recognised."""
+    return with_query(UNKNOWN_PATH, direction=code, period=period, snapshot=snapshot, cursor=cursor)
+
+
 def with_query(path: str, **given: Any) -> str:
     """`path` with those of the parameters that have a value."""
     query = urlencode({name: value for name, value in given.items() if value not in (None, "")})
@@ -115,10 +123,13 @@ FOR_TEMPLATES: dict[str, Callable[..., Any] | Any] = {
     "direction_path": direction_path,
     "sync_path": sync_path,
     "csv_path": csv_path,
+    "unknown_path": unknown_path,
     "with_query": with_query,
     "tabs": directions.tabs,
     "STATUSES": STATUSES,
     "PERIOD_WORDS": PERIOD_WORDS,
     "SETTING_PATH": SETTING_PATH,
+    "UNKNOWN_PATH": UNKNOWN_PATH,
+    "SAMPLE_CHARACTERS": SAMPLE_CHARACTERS,
     "FIRST_DIRECTION": next(iter(directions.DIRECTIONS)),
 }

@@ -111,14 +111,6 @@ def test_migrate_and_check_on_real_servers_are_repeatable_and_find_nothing(kafka
     assert (check.exit_code, check.stdout) == (0, "all is well\n")
 
 
-def test_reasons_are_found_for_lines_with_and_without_a_direction() -> None:
-    lines = "Contact with this email-id is already associated with this company\nbooks_to_fsm\tnothing like it\n\n"
-    told = CliRunner().invoke(main, ["reasons", "classify"], input=lines)
-    assert told.exit_code == 0
-    assert told.output.splitlines()[:2] == ["duplicate_record", "unclassified"]
-    assert len(told.output.splitlines()) == 3, "one reason for each line"
-
-
 def test_options_that_exclude_each_other_are_refused() -> None:
     done = run("publish", "--now", "--serve")
     assert done.exit_code == 2 and "exclude each other" in done.stderr

@@ -7,7 +7,7 @@ import pytest
 from streams import clock
 from streams.clickhouse.client import Database
 from streams.clickhouse.queries.unknown import Counts, History, Unknown
-from tests.clickhouse.failed_rows import CRASHED, CUT, DAY, NOW, failed, pointer, published, put
+from tests.clickhouse.failed_rows import CRASHED, CUT, DAY, NOW, Row, failed, pointer, published, put
 
 pytestmark = pytest.mark.stack
 SINCE = clock.to_ms(NOW - 182 * DAY)
@@ -38,7 +38,7 @@ def test_published_rows_have_their_published_reason_and_later_ones_their_own(tab
     """1 was recognised by a reclassification, 2 was not, 3 came after the cut; a crashed attempt counts nothing."""
     rows = [failed("s-1", n, X, offset=n if n < 3 else CUT + n) for n in (1, 2, 3)]
     put(tables, "sync_records", *rows)
-    recognised = {"reason": "rate_limited", "error_reasons": ["rate_limited"]}
+    recognised: Row = {"reason": "rate_limited", "error_reasons": ["rate_limited"]}
     put(tables, "published_failures", published(rows[0], **recognised), published(rows[1]),
         published(failed("s-9", 9, Y, offset=9), CRASHED))  # fmt: skip
     pointer(tables)
@@ -72,7 +72,7 @@ def test_published_and_fresh_records_of_a_sync_come_together(tables: Database) -
 
 
 def test_since_and_tenant_bound_what_is_read(tables: Database) -> None:
-    old = {"occurred_at": NOW - 100 * DAY}
+    old: Row = {"occurred_at": NOW - 100 * DAY}
     rows = [
         failed("s-1", 1, X, offset=1),
         failed("s-1", 2, Y, offset=2, **old),

@@ -130,6 +130,11 @@ def write(database: Database, seed: Seed) -> None:
     pointer(database, 2, [FIRST, SECOND], CUT)
 
 
+def insert_failures(database: Database, attempt: str, snapshot: int, results: list[Result]) -> None:
+    """The failed ones of `results` as published by `attempt`."""
+    _insert(database, "published_failures", _failures(attempt, snapshot, results))
+
+
 def pointer(database: Database, number: int, attempts: list[str], cut: dt.datetime, **changed: Any) -> None:
     """One row of `snapshots`."""
     row: Row = {

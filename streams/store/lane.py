@@ -67,7 +67,6 @@ class Lane:
         self._owned: OwnedPartition | None = None
         self.proved = 0.0
         self._run: Run | None = None
-        self._bad_in_a_row = 0
 
     async def run(self) -> None:
         """Until cancelled, stopped, no longer assigned, or halted. Raises what must end the process."""
@@ -117,7 +116,7 @@ class Lane:
         """Fence every earlier owner, then read what it left: from here on nobody else can change it."""
         self._owned = OwnedPartition(self._settings, self._settings.store_group, self.tp)
         await self._owned.open()
-        self.proved, self._run, self._bad_in_a_row = time.monotonic(), None, 0
+        self.proved, self._run = time.monotonic(), None
         found = await committed(self._admin, self._settings.store_group, self.tp)
         beginning = (await self._consumer.beginning_offsets([self.tp]))[self.tp]
         now = state.first(beginning) if found is None else state.read(found, self._where)
@@ -158,15 +157,15 @@ class Lane:
         reach(Step.STORE_ANNOUNCED)
         rows = await self.parse(run)
         reach(Step.STORE_PARSED)
-        bad_in_a_row = self._check_dead_letters(run, rows)
+        bad_in_a_row = self._check_dead_letters(now, run, rows)
         for insert in rows.inserts():
             await self.insert(now, insert)
             reach(Step.STORE_INSERTED)
         reach(Step.STORE_SETTLING)
-        now = await self.settle(now, rows)
+        now = await self.settle(now._replace(bad_in_a_row=bad_in_a_row), rows)
         reach(Step.STORE_SETTLED)
         self._measure(now, rows, run)
-        self.busy, self._run, self._bad_in_a_row = False, None, bad_in_a_row
+        self.busy, self._run = False, None
         return now
 
     async def parse(self, run: Run) -> Rows:
@@ -176,12 +175,12 @@ class Lane:
             await asyncio.sleep(0)  # heartbeats and the other lanes
         return rows
 
-    def _check_dead_letters(self, run: Run, rows: Rows) -> int:
+    def _check_dead_letters(self, now: State, run: Run, rows: Rows) -> int:
         """How many messages in a row are bad at the run's end. TooManyDeadLetters where the limit is reached."""
         if not rows.refused:
-            return 0
+            return 0 if run.records else now.bad_in_a_row
         refused = {message.offset for message, _ in rows.refused}
-        in_a_row, limit = self._bad_in_a_row, self._settings.dead_letters_in_a_row
+        in_a_row, limit = now.bad_in_a_row, self._settings.dead_letters_in_a_row
         for record in run.records:
             in_a_row = in_a_row + 1 if record.offset in refused else 0
             if in_a_row >= limit:
@@ -222,7 +221,7 @@ class Lane:
         """Settle the run: its dead letters and the new position, all or nothing."""
         assert now.announced is not None
         letters = [letter(message, refusal, self._settings.store_group) for message, refusal in rows.refused]
-        return await self._commit(State(now.announced, now.epoch), letters)
+        return await self._commit(now._replace(position=now.announced, announced=None), letters)
 
     async def _commit(self, now: State, letters: Sequence[Outgoing] = ()) -> State:
         began = time.monotonic()

@@ -2,6 +2,7 @@
 
 (n, `epoch`) says that all below n is stored; (n, `epoch:m`) that the run [n, m) is announced and may be stored. The
 epoch is drawn at the first start and part of every token, so that tokens do not outlive a topic that was made anew.
+Where the messages before n were bad the epoch is followed by how many in a row, as in `epoch/20:m`.
 """
 
 import re
@@ -11,19 +12,23 @@ from typing import NamedTuple
 from streams.errors import PositionOutOfRange
 from streams.kafka.partition import Position
 
-_NOTE = re.compile(r"([0-9a-z]+)(?::(\d+))?")
+_NOTE = re.compile(r"([0-9a-z]+)(?:/(\d+))?(?::(\d+))?")
 
 
 class State(NamedTuple):
-    """`position`: all below is stored. `announced`: the end of the run that may be stored, None if there is none."""
+    """`position`: all below is stored. `announced`: the end of the run that may be stored, None if there is none.
+    `bad_in_a_row`: dead letters directly before the position. It is kept here, because a worker that is started again
+    and again after too many would else empty the topic into the dead letters bit by bit."""
 
     position: int
     epoch: str
     announced: int | None = None
+    bad_in_a_row: int = 0
 
     def committed(self) -> Position:
         """How Kafka keeps it."""
-        return Position(self.position, self.epoch if self.announced is None else f"{self.epoch}:{self.announced}")
+        bad = f"/{self.bad_in_a_row}" if self.bad_in_a_row else ""
+        return Position(self.position, self.epoch + bad + ("" if self.announced is None else f":{self.announced}"))
 
     def token(self, table: str, topic: str, partition: int, week: str) -> str:
         """What makes a repeated insert of a part of the announced run harmless."""
@@ -44,10 +49,10 @@ def read(committed: Position, where: str) -> State:
     if not committed.note:
         return first(committed.offset)
     found = _NOTE.fullmatch(committed.note)
-    end = int(found[2]) if found and found[2] else None
+    end = int(found[3]) if found and found[3] else None
     if not found or (end is not None and end <= committed.offset):
         raise PositionOutOfRange(
             f"{where}: the committed offset {committed.offset} carries the note {committed.note[:40]!r}, which store "
             "did not write: find out who commits for this group, stop it, and set the offset by hand"
         )
-    return State(committed.offset, found[1], end)
+    return State(committed.offset, found[1], end, int(found[2] or 0))

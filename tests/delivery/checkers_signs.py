@@ -63,9 +63,6 @@ def metric_identity(world: World) -> list[str]:
         counted = _value(text, "synclogs_records_counted_total") + _value(text, "synclogs_late_total")
         if process.startswith("count") and counted > consumed:
             found.append(f"{process} consumed {consumed:.0f} messages and counted {counted:.0f}")
-        for labels, lag in _samples(text, "synclogs_lag_records"):
-            if lag:
-                found.append(f"{process} says that it is {lag:.0f} messages behind ({labels})")
     return shortened(found)
 
 

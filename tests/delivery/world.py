@@ -107,6 +107,8 @@ async def _log(admin: Any, consumer: Any, topic: str) -> tuple[Log, Offsets, Off
     """All committed messages of a topic that are there now, and where each partition begins and ends."""
     (described,) = await admin.describe_topics([topic])
     tps = [TopicPartition(topic, partition["partition"]) for partition in described["partitions"]]
+    if not tps:  # a fault may have taken the whole topic
+        return {}, {}, {}
     begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
     found: dict[int, list[Message]] = {tp.partition: [] for tp in sorted(tps)}
     consumer.assign(tps)

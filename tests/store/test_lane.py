@@ -68,7 +68,7 @@ async def test_an_owner_that_was_fenced_can_not_settle_its_run(stack: Stack) -> 
         with pytest.raises(PartitionLost):
             await frozen.settle(now, rows)
         again = await successor.store(taken, await successor.reform(taken, run.end))
-        assert again == State(11, now.epoch)
+        assert again == State(11, now.epoch, bad_in_a_row=1)
     assert stack.ids() == ids_of(sent)
     assert [letter.value for letter in await stack.letters()] == [b"broken"]
 

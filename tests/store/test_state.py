@@ -10,15 +10,25 @@ from streams.store import state
 from streams.store.state import State
 
 
-@given(st.integers(0, 2**40), st.from_regex("[0-9a-f]{8}", fullmatch=True), st.none() | st.integers(1, 2**20))
-def test_what_is_committed_is_read_again(position: int, epoch: str, run: int | None) -> None:
-    now = State(position, epoch, None if run is None else position + run)
+@given(
+    st.integers(0, 2**40),
+    st.from_regex("[0-9a-f]{8}", fullmatch=True),
+    st.none() | st.integers(1, 2**20),
+    st.integers(0, 2**20),
+)
+def test_what_is_committed_is_read_again(position: int, epoch: str, run: int | None, bad: int) -> None:
+    now = State(position, epoch, None if run is None else position + run, bad)
     assert state.read(now.committed(), "records[0]") == now
 
 
 def test_the_note_is_the_epoch_and_the_end_of_an_announced_run() -> None:
     assert State(500, "0a1b2c3d").committed() == Position(500, "0a1b2c3d")
     assert State(500, "0a1b2c3d", 740).committed() == Position(500, "0a1b2c3d:740")
+
+
+def test_the_note_carries_how_many_bad_messages_stand_before_the_position() -> None:
+    assert State(500, "0a1b2c3d", 740, 20).committed() == Position(500, "0a1b2c3d/20:740")
+    assert State(500, "0a1b2c3d", None, 20).committed() == Position(500, "0a1b2c3d/20")
 
 
 def test_a_token_names_table_partition_epoch_run_and_week() -> None:
@@ -36,7 +46,9 @@ def test_an_offset_set_by_hand_begins_a_new_epoch() -> None:
     assert now.epoch
 
 
-@pytest.mark.parametrize("note", ["somebody else", "0a1b2c3d:", "0a1b2c3d:500", "0a1b2c3d:12", ":740", "0a1b:740:1"])
+@pytest.mark.parametrize(
+    "note", ["somebody else", "0a1b2c3d:", "0a1b2c3d:500", "0a1b2c3d:12", ":740", "0a1b:740:1", "0a1b/"]
+)
 def test_a_note_that_store_did_not_write_stops_the_partition(note: str) -> None:
     with pytest.raises(PositionOutOfRange, match=r"records\[0\].*offset 500.*did not write"):
         state.read(Position(500, note), "records[0]")

@@ -6,6 +6,7 @@ one record. A malformed catalogue is refused when it is loaded, with the entry n
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,21 +14,22 @@ from typing import Final
 
 import msgspec
 
+from schemas.phrases import PhraseError, Way, ways
+
 UNCLASSIFIED: Final = "unclassified"
-GAP: Final = ".{0,60}?"
-_MOST_GAPS = 2  # every gap multiplies the steps that a hostile text can cost
-_UNBOUNDED = re.compile(r"(?<!\\)[*+]|\{\d*,\}|\(\?[<P=]|\\\d")
 
 
 class CatalogueError(ValueError):
     """reasons.toml can't be used; the text names the entry and what to change."""
 
 
-class Pattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One family of words: a regular expression over masked text. A lower priority number is tried first."""
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One family of words, in the language of `schemas.phrases`. A lower priority number wins."""
 
     match: str
     priority: int
+    ways: tuple[Way, ...] = field(repr=False)
 
 
 class _PatternEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +56,7 @@ class _ReasonEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int
     reason: list[_ReasonEntry]
+    terms: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +111,12 @@ def load(text: str) -> Catalogue:
         document = msgspec.convert(tomllib.loads(text), _File)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise CatalogueError(f"reasons.toml: {error}") from error
-    reasons = tuple(_reason(entry) for entry in document.reason)
+    reasons = tuple(_reason(entry, document.terms) for entry in document.reason)
     _check_together(reasons)
     return Catalogue(document.version, reasons)
 
 
-def _reason(entry: _ReasonEntry) -> Reason:
+def _reason(entry: _ReasonEntry, terms: Mapping[str, str]) -> Reason:
     for name in ("code", "title", "meaning", "owner", "remedy", "retry"):
         if not getattr(entry, name).strip():
             raise CatalogueError(f"reason {entry.code!r}: {name} is empty; every reason needs it on the page")
@@ -129,24 +132,18 @@ def _reason(entry: _ReasonEntry) -> Reason:
         retryable=entry.retryable,
         codes=tuple(entry.codes),
         numbers=tuple(entry.numbers),
-        patterns=tuple(_pattern(entry, pattern) for pattern in entry.patterns),
+        patterns=tuple(_pattern(entry, pattern, terms) for pattern in entry.patterns),
         positive=tuple(_example(text) for text in entry.positive),
         negative=tuple(_example(text) for text in entry.negative),
     )
 
 
-def _pattern(reason: _ReasonEntry, entry: str | _PatternEntry) -> Pattern:
+def _pattern(reason: _ReasonEntry, entry: str | _PatternEntry, terms: Mapping[str, str]) -> Pattern:
     match, priority = (entry, reason.words) if isinstance(entry, str) else (entry.match, entry.priority)
-    where = f"reason {reason.code!r}, pattern {match!r}"
-    if found := _UNBOUNDED.search(match):
-        raise CatalogueError(f"{where}: {found[0]!r} has no bound; write ~ for a gap or {{0,n}}")
-    if match.count("~") > _MOST_GAPS:
-        raise CatalogueError(f"{where}: more than {_MOST_GAPS} gaps (~); make two patterns of it")
     try:
-        re.compile(match.replace("~", GAP))
-    except re.error as error:
-        raise CatalogueError(f"{where}: not a regular expression: {error}") from error
-    return Pattern(match, priority)
+        return Pattern(match, priority, ways(match, terms))
+    except PhraseError as error:
+        raise CatalogueError(f"reason {reason.code!r}, pattern {match!r}: {error}") from error
 
 
 def _example(text: str) -> Example:

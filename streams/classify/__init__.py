@@ -5,5 +5,6 @@ message, field) as the other side gave them; out go reason codes.
 """
 
 from streams.classify.decide import Classified, classify, reason_of
+from streams.classify.outcome import Outcome, explain
 
-__all__ = ["Classified", "classify", "reason_of"]
+__all__ = ["Classified", "Outcome", "classify", "explain", "reason_of"]

@@ -1,16 +1,17 @@
 """The reason of an error and of a record, with bounded caches in front of the rules.
 
 In come a direction and errors as (code, message, field); out go reason codes of the catalogue. The path of a message:
-its exact text, else unwrapped and blurred (digits as #), else its template, else the rules. Each step is a function of
-what its cache is keyed by, so a cache never changes an answer.
+its exact text, else the text with its digits blurred, else unwrapped and masked, else the rules. Each step is a
+function of what its cache is keyed by, so a cache never changes an answer.
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.reasons import CATALOGUE, UNCLASSIFIED
 from streams.classify.cache import BoundedCache
-from streams.classify.mask import blur, clip, template
+from streams.classify.mask import blur, clip, sharp, template
 from streams.classify.match import MATCHER, Verdict
 from streams.classify.unwrap import unwrap
 
@@ -18,6 +19,8 @@ Error = tuple[str, str, str]
 
 _KEPT_CHARACTERS = 512  # longer messages rarely come twice, and would push the short ones out
 _MIB = 1 << 20
+_DIGIT = re.compile("[0-9]")
+_EXACT_OF = 8  # of texts whose numbers alone are new, every so many-th is kept: keeping costs as much as classifying
 
 
 class Classified(NamedTuple):
@@ -30,17 +33,25 @@ class Classified(NamedTuple):
 _ALONE = {reason.code: Classified(reason.code, (reason.code,)) for reason in CATALOGUE.reasons}
 _RANKS = {reason.code: rank for rank, reason in enumerate(CATALOGUE.reasons)}
 
-_exact: BoundedCache[tuple[str, str], str] = BoundedCache(40_000, 12 * _MIB)
-_blurred: BoundedCache[tuple[str, str], Verdict] = BoundedCache(40_000, 12 * _MIB)
+_exact: BoundedCache[tuple[str, str], Classified] = BoundedCache(40_000, 12 * _MIB)
+_blurred: BoundedCache[tuple[str, bytes], Classified] = BoundedCache(40_000, 12 * _MIB)
 _templates: BoundedCache[tuple[str, str], Verdict] = BoundedCache(20_000, 8 * _MIB)
+_turn = 0
+
+_NUMBERS = Classified("", ())
+"""In `_blurred`: no words speak, each text's own numbers may."""
 
 
 def classify(direction: str, errors: Sequence[Error]) -> Classified:
-    """The reasons of a failed record. A record without errors has one empty error, which nobody can classify."""
+    """The reasons of a failed record. A record without errors has one empty error, which nobody can classify.
+
+    The same in every direction: the other side's words mean the same whoever asked.
+    """
     if len(errors) == 1:
         code, message, _ = errors[0]
-        reason = _exact.get((code, message))
-        return _ALONE[reason if reason is not None else reason_of(direction, code, message)]
+        key = (code, message)
+        found = _exact.get(key)
+        return found if found is not None else _alike(key)
     if not errors:
         return _ALONE[UNCLASSIFIED]
     reasons = tuple([reason_of(direction, code, message) for code, message, _ in errors])
@@ -48,29 +59,68 @@ def classify(direction: str, errors: Sequence[Error]) -> Classified:
 
 
 def reason_of(direction: str, code: str, message: str) -> str:
-    """The reason of one error. The same in every direction: the other side's words mean the same whoever asked."""
+    """The reason of one error."""
     key = (code, message)
-    reason = _exact.get(key)
-    if reason is not None:
-        return reason
-    reason = explain(code, message).reason
-    if len(message) <= _KEPT_CHARACTERS:
-        _exact.keep(key, reason, message.__sizeof__() + code.__sizeof__())
-    return reason
+    found = _exact.get(key)
+    return (found if found is not None else _alike(key)).reason
 
 
-def explain(code: str, message: str) -> Verdict:
+def verdict_of(code: str, message: str) -> Verdict:
     """The reason of one error and the rule that decided."""
-    text = clip(unwrap(message) if "{" in message or "<" in message or message[:1] in "\"'" else message)
-    blurred = blur(text)
-    key = (code, blurred)
-    verdict = _blurred.get(key)
-    if verdict is None:
-        verdict = _by_template(code, template(blurred))
-        if len(blurred) <= _KEPT_CHARACTERS:
-            _blurred.keep(key, verdict, blurred.__sizeof__() + code.__sizeof__())
-    # Numbers speak last, and are just what the keys of the caches do not hold.
-    return verdict if verdict.by or (not code and blurred == text) else MATCHER.number(code, text)
+    verdict = _by_template(code, template_of(message))
+    return verdict if verdict.by else _by_number(code, message)
+
+
+def template_of(message: str) -> str:
+    """The masked text that the rules see, equal for messages that differ in numbers, quoted values and addresses."""
+    blurred = sharp(blur(message))
+    return template(clip(sharp(blur(unwrap(message))) if _hides_characters(blurred) else _unwrapped(blurred)))
+
+
+def _alike(key: tuple[str, str]) -> Classified:
+    """The reason of a text that is not kept: most often one is kept that differs only in its numbers."""
+    global _turn
+    code, message = key
+    blurred = blur(message)
+    found = _blurred.get((code, blurred))
+    if found is None:
+        return _unlike(key, blurred)
+    if found is _NUMBERS:
+        found = _ALONE[_by_number(code, message).reason]
+    _turn += 1
+    if _turn == _EXACT_OF:
+        _turn = 0
+        _exact.keep(key, found, message.__sizeof__() + code.__sizeof__())
+    return found
+
+
+def _unlike(key: tuple[str, str], blurred: bytes) -> Classified:
+    """The reason of a text whose like is not kept either."""
+    code, message = key
+    verdict = verdict_of(code, message)
+    found = _ALONE[verdict.reason]
+    if len(message) <= _KEPT_CHARACTERS:
+        weight = message.__sizeof__() + code.__sizeof__()
+        if _hides_characters(message) or not _DIGIT.search(message):
+            _exact.keep(key, found, weight)
+        else:
+            spoke = verdict.by and not verdict.by.startswith("number")
+            _blurred.keep((code, blurred), found if spoke else _NUMBERS, weight)
+    return found
+
+
+def _hides_characters(text: str) -> bool:
+    """Whether a number in the text stands for a character: blurred, it would stand for another."""
+    return "\\u" in text or "&#" in text
+
+
+def _unwrapped(message: str) -> str:
+    return unwrap(message) if "{" in message or "<" in message or message[:1] in "\"'[" else message
+
+
+def _by_number(code: str, message: str) -> Verdict:
+    """Numbers speak last, and are just what templates do not hold."""
+    return MATCHER.number(code, clip(_unwrapped(message)) if _DIGIT.search(message) else "")
 
 
 def _by_template(code: str, masked: str) -> Verdict:

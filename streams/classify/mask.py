@@ -1,24 +1,29 @@
-"""Masks the variable parts of a message, so that a million messages become one template.
+"""Masks the variable parts of a message, so that a million messages become one template, and reads a template's words.
 
 In comes unwrapped text; out goes its template: lower case, numbers as #, quoted values, e-mail addresses and URLs as
 tags, CamelCase split into words. `blur` is its first step alone, a single pass in C: cheap enough for a cache's key.
+`words` is the last: what the catalogue's patterns are compared with.
 """
 
 import re
 import unicodedata
 from typing import Final
 
-HEAD: Final = 1024
-TAIL: Final = 384
+HEAD: Final = 640
+TAIL: Final = 320
+SKIPPED: Final = frozenset(("a", "an", "the", "been", "being", "please"))
+"""Words that say nothing wherever they stand between others: patterns are written without them."""
 
-_DIGITS = str.maketrans(dict.fromkeys("0123456789", "#"))
+_DIGITS = bytes.maketrans(b"023456789", b"1" * 9)
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "`": "'", "\u00a0": " "})
 _URL = re.compile(r"(?:https?://|www\.)[^\s\"'<>]{1,2000}")
 _EMAIL = re.compile(r"(?<![\w.+#-])[\w.+#-]{1,64}@[\w#-]{1,63}(?:\.[\w#-]{1,63}){1,6}")
-_QUOTED = re.compile(r"\"[^\"]{0,60}\"|(?<!\w)'[^']{0,60}'(?!\w)")
-_NUMBER = re.compile(r"#(?:[\w#.,:/-]{0,64}#)?(?:\w{4,20})?")
+_QUOTED = re.compile(r"\"[^\"]{0,60}\"|'(?<!\w')[^']{0,60}'(?!\w)")
+_NUMBER = re.compile(r"1(?:[\w#.,:/-]{0,64}1)?(?:\w{4,20})?")
 _CAMEL = re.compile(r"[A-Z](?<=[a-z][A-Z])(?=[a-z])")
 _WORDS_IN_A_VALUE = 4
+_PUNCTUATION = bytes.maketrans(b"\"'()[]{},:=+*&%$\\/-.@^~_`", b" " * 25)
+_WIDE = str.maketrans({"。": "|", "、": " ", "，": " ", "「": " ", "」": " ", "¡": " ", "¿": " ", "–": " ", "—": " "})
 
 
 def clip(text: str) -> str:
@@ -26,27 +31,56 @@ def clip(text: str) -> str:
     return text if len(text) <= HEAD + TAIL else f"{text[:HEAD]} | {text[-TAIL:]}"
 
 
-def blur(text: str) -> str:
-    """The text with every digit as #."""
-    return text.translate(_DIGITS)
+def blur(text: str) -> bytes:
+    """The text with every digit as 1: JSON stays JSON, and messages that differ in their numbers only are the same.
+
+    As bytes, for these are translated ten times as fast; `sharp` makes text of them.
+    """
+    return text.encode("utf-8", "surrogatepass").translate(_DIGITS)
+
+
+def sharp(blurred: bytes) -> str:
+    """The text of what was blurred."""
+    return blurred.decode("utf-8", "surrogatepass")
 
 
 def template(blurred: str) -> str:
     """The template of a text that was clipped and blurred."""
     text = blurred
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text.translate(_QUOTES)).translate(_DIGITS)
+        text = sharp(blur(unicodedata.normalize("NFKC", text.translate(_QUOTES))))
     if "://" in text or "www." in text:
         text = _URL.sub("<url>", text)
     if "@" in text:
         text = _EMAIL.sub("<email>", text)
-    if '"' in text or "'" in text:
+    if '"' in text or text.count("'") > 1:
         text = _QUOTED.sub(_value, text)
-    if "#" in text:
+    if "1" in text:
         text = _NUMBER.sub("#", text)
     text = _CAMEL.sub(_split, text)
     # Tags can be longer than what they stand for; the rules count on the bound.
     return clip(" ".join(text.lower().split()))
+
+
+def words(template: str) -> str:
+    """The words of a template: no punctuation, sentences parted by ` | `, contractions in full."""
+    text = template
+    if "'" in text:
+        text = text.replace("can't", "can not").replace("won't", "will not").replace("n't", " not")
+    if "cannot" in text:
+        text = text.replace("cannot", "can not")
+    if "e-mail" in text:
+        text = text.replace("e-mail", "email")
+    if "(" in text:
+        text = text.replace("(s)", "s").replace("(es)", "es")
+    if ". #" in text:
+        text = text.replace(". #", " #")  # no. 12
+    for end in (". ", "; ", "! ", "? "):
+        if end in text:
+            text = text.replace(end, " | ")
+    if not text.isascii():
+        text = text.translate(_WIDE).replace("|", " | ")
+    return text.encode("utf-8", "surrogatepass").translate(_PUNCTUATION).decode("utf-8", "surrogatepass").rstrip("!?; ")
 
 
 def _value(quoted: re.Match[str]) -> str:

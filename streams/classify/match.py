@@ -7,8 +7,9 @@ spoke for it. The rules are the catalogue's; this module compiles them once and 
 import re
 from typing import NamedTuple
 
-from schemas.reasons import CATALOGUE, GAP, UNCLASSIFIED, Catalogue, CatalogueError
-from streams.classify.anchors import AnchorIndex, anchor_sets
+from schemas.reasons import CATALOGUE, UNCLASSIFIED, Catalogue
+from streams.classify.automaton import Automaton
+from streams.classify.mask import SKIPPED, words
 
 
 class Verdict(NamedTuple):
@@ -21,10 +22,10 @@ class Verdict(NamedTuple):
 NOTHING = Verdict(UNCLASSIFIED, "")
 
 _TOKEN = re.compile(r"\w{3,80}")
-_GROUP = re.compile(r"(?<!\\)\((?!\?)")
 _NUMBER = re.compile(r"(?<![\w.])(?:-?\d{3,10}|0x8[0-9a-f]{7})(?![\w%])", re.IGNORECASE)
 _ANNOUNCED = re.compile(
-    r"(?:http(?:/\d\.?\d?)?|status ?(?:code)?|error ?(?:code|number)?|code|errno)[\"' :=#(\[]{0,4}$"
+    r"(?:http(?:/\d\.?\d?)?|status ?(?:code)?|(?:error|response) ?(?:code|number)?|code|errno|returned|responded with)"
+    r"[\"' :=#(\[]{0,4}$"
 )
 _OPENING = " \t[(#\"'"
 _LONE_NUMBER = 8  # an HRESULT names its meaning wherever it stands; a shorter number may count anything
@@ -45,33 +46,21 @@ class Matcher:
             ((pattern, reason) for reason in catalogue.reasons for pattern in reason.patterns),
             key=lambda rule: rule[0].priority,
         )
-        self._rules = [
-            (compiled(pattern.match).search, Verdict(reason.code, f"pattern {pattern.match}"))
-            for pattern, reason in ordered
-        ]
-        for pattern, reason in ordered:
-            if not anchor_sets(pattern.match):
-                raise CatalogueError(f"reason {reason.code!r}, pattern {pattern.match!r}: has no fixed word")
-        self._index = AnchorIndex([pattern.match for pattern, _ in ordered])
+        rules = [(way, Verdict(reason.code, f"pattern {p.match}")) for p, reason in ordered for way in p.ways]
+        # The automaton answers -1 where nothing stands: the last of the verdicts.
+        self._verdicts = [*(verdict for _, verdict in rules), NOTHING]
+        self.automaton = Automaton([way for way, _ in rules], SKIPPED)
 
     def words(self, code: str, template: str) -> Verdict:
         """What codes and words say. A code inside the text wins over the one beside it: it is nearer to the cause."""
-        text = f"{code.lower()} {template}" if code else template
+        text = f"{code.lower()} | {template}" if code else template
         if "_" in text:
             for token in reversed(_TOKEN.findall(text)):
                 if "_" in token and (verdict := self._codes.get(token)) is not None:
                     return verdict
-            text = text.replace("_", " ")
         if (verdict := self._codes.get(code.lower())) is not None:
             return verdict
-        left = self._index.candidates(text)
-        while left:
-            lowest = left & -left
-            search, verdict = self._rules[lowest.bit_length() - 1]
-            if search(text):
-                return verdict
-            left ^= lowest
-        return NOTHING
+        return self._verdicts[self.automaton.first(words(text))]
 
     def number(self, code: str, text: str) -> Verdict:
         """What an HTTP status or a numeric vendor code says, in the code or in the unmasked text."""
@@ -83,11 +72,6 @@ class Matcher:
             if verdict is not None and _speaks(found, text):
                 return verdict
         return NOTHING
-
-
-def compiled(pattern: str) -> re.Pattern[str]:
-    """The regular expression of a catalogue's pattern. Nobody asks for its groups, and without them it is faster."""
-    return re.compile(_GROUP.sub("(?:", pattern).replace("~", GAP))
 
 
 def _speaks(number: re.Match[str], text: str) -> bool:

@@ -1,8 +1,8 @@
 """Takes a message out of its wrapping: JSON (also inside other text or inside a string), a Python repr, XML, HTML.
 
 In comes a message as the other side gave it; out goes one plain text with the codes, messages and detail keys that were
-inside, or the message itself where nothing wraps it. Never raises: what can't be read is made readable as far as it
-goes.
+inside, parted by ` | `, or the message itself where nothing wraps it. Never raises: what is broken or cut off is read
+as far as it goes.
 """
 
 import html
@@ -11,92 +11,178 @@ from collections.abc import Iterator
 
 import msgspec
 
-_DEEPEST = 6
+from streams.classify.loose import read_loosely
+
+_DEEPEST = 8
 _MOST_PARTS = 40
+_MOST_TAGS = 250
 # fmt: off
 _LOUD = frozenset(
     (
-        "body", "category", "cause", "code", "data", "description", "detail", "details", "duplicateresult",
-        "elements", "error", "error_code", "error_description", "error_message", "error_number", "error_type",
-        "errorcause", "errorcode", "errormessage", "errornumber", "errors", "errortype", "exception",
-        "exceptionmessage", "fault", "faultcode", "faultstring", "fields", "inner", "innererror", "message",
-        "msg", "reason", "response", "result", "results", "status_code", "status_message", "statuscode",
-        "statustext", "text", "title", "type", "validation_errors", "validationerrors", "warnings",
+        "body", "category", "cause", "code", "debuginfo", "desc", "description", "detail", "errordetail", "elements",
+        "error", "error_code", "error_description", "error_message", "error_msg", "error_number", "error_type",
+        "errorcause", "errorcode", "errordescription", "errordetails", "errormessage", "errormessages", "errormsg",
+        "errornumber", "errors", "errortype", "exception", "exceptionmessage", "exceptiontype", "fault", "faultcode",
+        "faultstring", "full_messages", "inner", "innererror", "innerexception", "innermessage", "internalmessage",
+        "localizedmessage", "message", "messages", "msg", "non_field_errors", "o:errorcode", "problem", "reason",
+        "reasons", "response", "responsetext", "result", "results", "shorttext", "status_code", "status_message",
+        "statuscode", "statusmessage", "statustext", "summary", "text", "title", "type", "usermessage",
+        "validation_errors", "validationerrors", "validationmessage", "value", "warnings",
     )
 )
+_FIELDED = frozenset(
+    (
+        "errors", "error", "fields", "fielderrors", "field_errors", "validationerrors", "validation_errors",
+        "modelstate", "messages", "errormessages", "message", "invalid", "invalidfields", "usererrors",
+    )
+)
+"""Under these a key of any name is a field, and what stands under it is said of that field."""
+_QUIET = frozenset(
+    (
+        "request", "headers", "config", "stack", "stacktrace", "stack_trace", "trace", "traceback", "input", "payload",
+        "original", "submitted", "links", "_links", "help", "context", "meta", "record", "records", "attributes",
+        "duplicateresult", "matchresults", "properties",
+    )
+)
+"""What was sent or where it happened: its words would speak of the record, not of the failure."""
 # fmt: on
-_NUMBERED = frozenset(("code", "errorcode", "error_code", "statuscode", "status_code", "errornumber", "status"))
-_TAG = re.compile(r"<[/!?a-zA-Z][^<>]{0,400}>?")
-_TAG_CODE = re.compile(r"\bcode=[\"']([^\"'<>]{1,60})[\"']")
-_SILENT = re.compile(r"<(style|script|head)\b", re.IGNORECASE)
-_PUNCTUATION = str.maketrans(dict.fromkeys('{}[]"\\', " "))
-_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+_LOUD_ENDINGS = ("message", "error", "reason", "exception", "description")
+_DETAILS = frozenset(("details", "additionalinfo", "extra_info"))
+_NUMBERED = frozenset(
+    ("code", "errorcode", "error_code", "statuscode", "status_code", "errornumber", "status", "httpcode", "httpstatus")
+)
+_NAMING = frozenset(("field", "fieldname", "field_name", "property", "propertyname", "attribute", "param", "parameter"))
+# What the mask puts for a value is not a tag, so a template that is read again stays what it is.
+_TAG = re.compile(r"<(?!value>|email>|url>)([/!?]?)([a-zA-Z][\w:-]{0,40}|-)[^<>]{0,400}>?")
+_ANY_TAG = re.compile(r"<[^<>]{0,400}>?")
+_INLINE = frozenset(("b", "i", "a", "em", "strong", "span", "code", "u", "font", "small"))
+_TAG_WORDS = re.compile(
+    r"\b(code|errorcode|message|msg|reason|description|errormessage)=(?:\"([^\"<>]{1,300})\"|'([^'<>]{1,300})')", re.I
+)
+_SILENT = re.compile(r"<(style|script)\b", re.IGNORECASE)
+_CODE = re.compile(r"[A-Z][A-Z0-9]{1,30}(?:_[A-Z0-9]{1,30}){1,8}")
 
 
 def unwrap(message: str) -> str:
     """The text inside the wrapping; a message without any comes back as it is."""
+    return _unwrap(message, 0)
+
+
+def _unwrap(message: str, depth: int) -> str:
     if "<" in message and _TAG.search(message):
         message = _from_markup(message)
-    start = _json_start(message)
+    start = _start(message)
     if start >= 0:
-        return _from_json(message, start)
+        return _from_object(message, start, depth)
     if len(message) > 1 and message[0] == message[-1] and message[0] in "\"'":
         return message[1:-1]
     return message
 
 
-def _json_start(message: str) -> int:
-    starts = [at for at in (message.find("{"), message.find("[{")) if at >= 0]
-    at = min(starts, default=-1)
+def _start(message: str) -> int:
+    """Where an object or a list of objects begins, -1 if nowhere."""
+    for at, character in enumerate(message[:1]):
+        if character == "[" and message[1:].lstrip(" b\\")[:1] in ("{", '"', "'"):
+            return at
+    start = message.find("{")
+    if start < 0:
+        return -1
+    if message[:start].rstrip(" b\\\"'")[-1:] == "[":
+        start = message.rindex("[", 0, start)
     # A brace with no key behind it is part of the words ("unknown field {Name}").
-    return at if at >= 0 and (":" in message[at:] or at == 0) else -1
+    return start if start == 0 or ":" in message[start:] or "=" in message[start:] else -1
 
 
-def _from_json(message: str, start: int) -> str:
+def _from_object(message: str, start: int, depth: int) -> str:
     end = max(message.rfind("}"), message.rfind("]")) + 1
-    inner = message[start:end]
-    for text in (inner, inner.replace('\\"', '"')):
-        try:
-            parts = list(_parts(msgspec.json.decode(text), "", 0))
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
-            continue
-        before, after = message[:start].strip(" \"'b"), message[end:].strip(" \"'")
-        return " | ".join(part for part in (before, *parts[:_MOST_PARTS], after) if part)
-    return _loosened(message)
+    before, after = message[:start].strip(" \"'b"), message[end:].strip(" \"'") if end > start else ""
+    value, rest = _decoded(message, start, end)
+    parts: list[str] = []
+    for part in _parts(value, "", depth):
+        parts.append(part)
+        if len(parts) == _MOST_PARTS:
+            break
+    if not parts:
+        parts = list(_all(value, 0))[:_MOST_PARTS]
+    return " | ".join(part for part in (before, *parts, after if rest else "") if part)
+
+
+def _decoded(message: str, start: int, end: int) -> tuple[object, bool]:
+    """The value that begins at `start`, and whether text stands behind it."""
+    if end > start:
+        inner = message[start:end]
+        for text in (inner, inner.replace('\\"', '"')) if "\\" in inner else (inner,):
+            try:
+                return msgspec.json.decode(text), True
+            except (msgspec.DecodeError, RecursionError, UnicodeError):
+                continue
+    return read_loosely(message, start), False
 
 
 def _parts(value: object, key: str, depth: int) -> Iterator[str]:
-    """What speaks in a decoded value: words under telling keys, and of `details` keys as well as values."""
+    """What speaks in a decoded value: words under telling keys, codes, and of `details` keys as well as values."""
     if depth > _DEEPEST:
         return
     if isinstance(value, dict):
-        for name, inner in value.items():
-            lowered = str(name).lower()
-            if key == "details" and not isinstance(inner, dict | list):
-                yield f"details {name}: {inner}"
-            elif key == "details":
-                yield f"details {name}"
-            elif isinstance(inner, dict | list) or lowered in _LOUD or lowered in _NUMBERED:
-                yield from _parts(inner, lowered, depth + 1)
+        yield from _parts_of_fields(value, key, depth)
     elif isinstance(value, list):
         for inner in value[:_MOST_PARTS]:
             yield from _parts(inner, key, depth + 1)
     elif isinstance(value, str):
-        if value[:1] in "{[" and depth < _DEEPEST and _json_start(value) == 0:
-            yield unwrap(value) if depth < 2 else _loosened(value)
+        if value[:1] in "{[<" and depth < 4:
+            yield _unwrap(value, depth + 2)
         elif value:
             yield f"{key}: {value}" if key in _NUMBERED else value
     elif isinstance(value, int) and not isinstance(value, bool) and key in _NUMBERED:
         yield f"{key}: {value}"
 
 
-def _loosened(message: str) -> str:
-    """Truncated JSON or a Python repr: the punctuation goes, the words stay."""
-    message = message.replace("\\u0027", "'")
-    if "\\u" in message:
-        message = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), message)
-    text = message.translate(_PUNCTUATION)
-    return text.replace(" '", " ").replace("' ", " ").replace("':", ":").replace("',", ",")
+def _parts_of_fields(fields: dict[object, object], key: str, depth: int) -> Iterator[str]:
+    for name, inner in fields.items():
+        lowered = str(name).lower().rpartition(":")[2]
+        nested = isinstance(inner, dict | list)
+        if lowered in _QUIET:
+            continue
+        if key in _DETAILS and not nested:
+            yield f"details {name}: {inner}"
+        elif key in _DETAILS and lowered not in _LOUD:
+            yield f"details {name}"
+            yield from _parts(inner, key if isinstance(inner, dict) else "errors", depth + 1)
+        elif lowered in _LOUD or lowered in _NUMBERED or lowered in _DETAILS or lowered.endswith(_LOUD_ENDINGS):
+            yield from _parts(inner, lowered, depth + 1)
+        elif key in _FIELDED and (texts := _texts(inner)):
+            for text in texts:
+                yield text if lowered in _NAMING else f"{name} {text}"
+        elif nested:
+            yield from _parts(inner, key if key in _FIELDED else lowered, depth + 1)
+        elif isinstance(inner, str) and _CODE.fullmatch(inner):
+            yield inner
+
+
+def _texts(value: object) -> list[str]:
+    """A text, or a list of nothing but texts."""
+    if isinstance(value, list) and len(value) <= _MOST_PARTS:
+        texts = [one for one in value if isinstance(one, str)]
+        return texts if len(texts) == len(value) else []
+    return [value] if isinstance(value, str) else []
+
+
+def _all(value: object, depth: int) -> Iterator[str]:
+    """Every key and text of a value in which no key is a telling one."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, dict):
+        for name, inner in list(value.items())[:_MOST_PARTS]:
+            if isinstance(inner, dict | list):
+                for part in _all(inner, depth + 1):
+                    yield f"{name} {part}"
+            elif str(name).lower() not in _QUIET:
+                yield f"{name}: {inner}"
+    elif isinstance(value, list):
+        for inner in value[:_MOST_PARTS]:
+            yield from _all(inner, depth + 1)
+    elif value is not None:
+        yield str(value)
 
 
 def _from_markup(message: str) -> str:
@@ -106,10 +192,27 @@ def _from_markup(message: str) -> str:
             break
         closing = message.lower().find(f"</{opening[1].lower()}", opening.end())
         message = message[: opening.start()] + (message[closing:] if closing >= 0 else "")
-    text = _TAG.sub(_tag_words, message)
-    return " ".join(html.unescape(text).split())
+    text = message.replace("<![CDATA[", " ").replace("]]>", " ")
+    text = html.unescape(_without_tags(text))
+    if "<" in text:
+        text = _without_tags(text)
+    parts = (" ".join(part.split()) for part in text.split("|"))
+    return " | ".join(part for part in parts if part)
+
+
+def _without_tags(text: str) -> str:
+    """The first tags may speak; of more than a page has, none is asked."""
+    text, found = _TAG.subn(_tag_words, text, _MOST_TAGS)
+    return text if found < _MOST_TAGS else _ANY_TAG.sub(" | ", text)
 
 
 def _tag_words(tag: re.Match[str]) -> str:
-    found = _TAG_CODE.search(tag[0])
-    return f" code: {found[1]} " if found else " "
+    if "=" not in tag[0] and tag[0].count(" ") > 2:
+        return (
+            " " + tag[0][1:].strip(">'\"").replace(" '", " ").replace(' "', " ") + " "
+        )  # a Python repr such as <Fault 3: 'the words'>
+    if "=" in tag[0]:
+        said = " | ".join(found[2] or found[3] for found in _TAG_WORDS.finditer(tag[0]))
+        if said:
+            return f" | {said} | "
+    return " " if tag[2].lower() in _INLINE else " | "

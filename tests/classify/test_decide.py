@@ -74,6 +74,7 @@ def test_long_messages_are_not_kept_and_caches_stay_within_their_bounds() -> Non
     for number in range(60_000):
         reason_of("books_to_fsm", "", f"Contact {number} already exists")
     assert 0 < len(decide._exact) <= 40_000
+    assert len(decide._blurred) <= 10
 
 
 def test_the_cause_at_the_end_of_a_long_message_is_found() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.classify.mask import HEAD, TAIL, blur, clip, template
+from streams.classify.mask import HEAD, TAIL, blur, clip, sharp, template, words
 
 
 @pytest.mark.parametrize(
@@ -22,12 +22,16 @@ from streams.classify.mask import HEAD, TAIL, blur, clip, template
     ],
 )
 def test_template(text: str, masked: str) -> None:
-    assert template(blur(text)) == masked
+    assert _masked(text) == masked
+
+
+def _masked(text: str) -> str:
+    return template(sharp(blur(text)))
 
 
 def test_two_records_of_one_failure_have_one_template() -> None:
-    one = template(blur("Contact 17 (james@noemail.com) with 0011x000003abcd is 'busy'"))
-    two = template(blur("Contact 9999 (ann@example.org) with 0017y000009zyxw is 'ill'"))
+    one = _masked("Contact 17 (james@noemail.com) with 0011x000003abcd is 'busy'")
+    two = _masked("Contact 9999 (ann@example.org) with 0017y000009zyxw is 'ill'")
     assert one == two
 
 
@@ -35,3 +39,21 @@ def test_a_long_text_keeps_its_head_and_its_tail() -> None:
     clipped = clip("head" + "x" * 8000 + "tail")
     assert clipped.startswith("head") and clipped.endswith("tail")
     assert len(clipped) <= HEAD + TAIL + 3
+
+
+@pytest.mark.parametrize(
+    ("template", "read"),
+    [
+        ("it can't be, it cannot be", "it can not be  it can not be"),
+        ("the field(s) isn't set. enter it; or leave", "the fields is not set | enter it | or leave"),
+        ("invoice no. # is due", "invoice no # is due"),
+        ("rate-limit_exceeded: e-mail", "rate limit exceeded  email"),
+        ("値が長い。直す", "値が長い | 直す"),
+    ],
+)
+def test_the_words_of_a_template(template: str, read: str) -> None:
+    assert words(template) == read
+
+
+def test_texts_that_no_encoding_has_are_blurred_and_come_back() -> None:
+    assert sharp(blur("\ud800 17 値")) == "\ud800 11 値"

@@ -20,6 +20,17 @@ from streams.classify.unwrap import unwrap
         "<fault><faultstring>the words</faultstring></fault>",
         "<html><head><title>x</title></head><body><p>the words</p></body></html>",
         '"the words"',
+        json.dumps({"code": "X", "message": "the words"})[:-2].replace(chr(34), chr(92) + chr(34)),
+        "HTTP 400: b" + repr(json.dumps({"message": "the words"})),
+        "{'errors': {'email': ['the words'",
+        "{code=X, message=the words, fields=null}",
+        '{"errors":{"title":["the words"]}}',
+        '{"details":{"email":[{"description":"the words"}]}}',
+        "<error><![CDATA[the words]]></error>",
+        "<Fault 3: 'Denied: the words'>",
+        "&lt;error&gt;the words&lt;/error&gt; <br>",
+        '<Error code="7" message="the words"/>',
+        "<html><body><p>the words</p><div cla",
     ],
 )
 def test_the_inner_words_come_out(wrapped: str) -> None:
@@ -48,3 +59,16 @@ def test_a_plain_text_stays_as_it_is() -> None:
 )
 def test_broken_wrapping_never_raises(hostile: str) -> None:
     assert isinstance(unwrap(hostile), str)
+
+
+def test_what_was_sent_does_not_speak() -> None:
+    text = unwrap('{"message":"no","request":{"message":"Required"},"headers":{"error":"Unauthorized"}}')
+    assert "Required" not in text and "Unauthorized" not in text
+
+
+def test_an_error_of_a_field_speaks_with_the_field() -> None:
+    assert unwrap('{"errors":{"last_name":["can\'t be blank"]}}') == "last_name can't be blank"
+
+
+def test_a_template_is_not_taken_for_markup() -> None:
+    assert unwrap("the customer <value> of <email> exists") == "the customer <value> of <email> exists"

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.reasons import CATALOGUE, CatalogueError, Example, Reason, load
-from streams.classify.decide import explain
+from streams.classify.decide import verdict_of
 
 RELEASED = """
 mandatory_field_missing duplicate_record record_state_conflict invalid_format value_limit_exceeded invalid_option
@@ -59,18 +59,18 @@ def test_the_word_for_retry_agrees_with_the_fact() -> None:
 
 @pytest.mark.parametrize(("reason", "example"), EXAMPLES)
 def test_a_positive_example_finds_its_reason(reason: Reason, example: Example) -> None:
-    verdict = explain(example.code, example.message)
+    verdict = verdict_of(example.code, example.message)
     assert verdict.reason == reason.code, verdict.by
 
 
 @pytest.mark.parametrize(("reason", "example"), COUNTER_EXAMPLES)
 def test_a_negative_example_finds_another_reason(reason: Reason, example: Example) -> None:
-    verdict = explain(example.code, example.message)
+    verdict = verdict_of(example.code, example.message)
     assert verdict.reason != reason.code, verdict.by
 
 
 def test_every_pattern_decides_one_of_its_examples() -> None:
-    deciding = {explain(example.code, example.message) for _, example in EXAMPLES}
+    deciding = {verdict_of(example.code, example.message) for _, example in EXAMPLES}
     needless = [
         (reason.code, pattern.match)
         for reason in CATALOGUE.reasons
@@ -80,7 +80,7 @@ def test_every_pattern_decides_one_of_its_examples() -> None:
     assert not needless, "patterns that no example needs: add an example that only they decide, or remove them"
 
 
-@pytest.mark.parametrize("pattern", ["a+", "ab*c", "a{3,}", "abc~d~e~f", "(?P<x>abc)", r"(abc)\1", "(abc"])
+@pytest.mark.parametrize("pattern", ["a+", "ab*c", "a{3,}", "abc.*", "(?P<x>abc)", r"(abc)\1", "(abc", "{nothing}"])
 def test_a_pattern_that_could_backtrack_without_bound_or_is_broken_is_refused_by_name(pattern: str) -> None:
     with pytest.raises(CatalogueError, match="reason 'unclassified', pattern "):
         load("version = 1\n" + ENTRY.replace("patterns = []", f"patterns = ['{pattern}']"))

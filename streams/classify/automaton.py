@@ -1,0 +1,150 @@
+"""Which of the catalogue's patterns a text holds: all of them at once, one step a word.
+
+In come the ways of the patterns in order of priority and, later, texts; out goes the number of the first way that a
+text holds. What has been read of all phrases is one whole number, a bit a word, and what has been found of all ways is
+another. So a text costs the same whatever it says, a few operations for each of its words, and nothing is tried twice.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from schemas.phrases import BORDER, MOST_WORDS, Phrase, Way
+from streams.classify.cache import BoundedCache
+from streams.classify.vocabulary import Vocabulary
+
+NEVER_HELD = -1
+_KEPT_WORD = 40
+_REACH = 12  # after 12 to 24 words a gap has been left: two ends of a long list have nothing to do with each other
+_BEFORE_ALL = MOST_WORDS + 1  # a phrase may have begun with the border
+_MOST_STEPS = 60_000
+_SORT_BITS = 16  # there are fewer sorts than words in all phrases
+_PASSED = -1
+
+
+_Ended = tuple[tuple[int, int], ...]
+"""The phrases that end at a word: how many words they have, and the places that they fill."""
+_Known = tuple[int, int, int]
+"""A word: the places that it fills alone, the number of its sort, and the words of phrases that it can be. Words of one
+sort can be the same words of the same phrases."""
+
+
+class Automaton:
+    """`ways` are in order of priority. Words in `skipped` are passed over wherever they stand."""
+
+    def __init__(self, ways: Sequence[Way], skipped: frozenset[str]) -> None:
+        self._skipped = skipped
+        self._vocabulary = Vocabulary()
+        self._first = self._last = 0  # the places that open a way, and that end one
+        self._owner: dict[int, int] = {}
+        self._opens = self._ends = 0  # the words that open a phrase, and that end one
+        self._ended: dict[int, tuple[int, int]] = {}
+        self._add_phrases(self._add_ways(ways))
+        self._sorts: dict[int, int] = {0: 0}
+        self._known: BoundedCache[str, _Known] = BoundedCache(60_000, 8 << 20)
+        self._steps: dict[int, tuple[_Ended, int]] = {}
+        self._numbers: dict[int, int] = {}
+        self._states: list[int] = []
+        self._number_of(0)
+
+    def _add_ways(self, ways: Sequence[Way]) -> dict[Phrase, int]:
+        places_of: dict[Phrase, int] = defaultdict(int)
+        bit = 1
+        for number, way in enumerate(ways):
+            self._first |= bit
+            for place in way:
+                for phrase in place:
+                    if len(phrase) > 1:
+                        places_of[phrase] |= bit
+                    for text in phrase[0] if len(phrase) == 1 else ():
+                        self._vocabulary.add(text, 0, bit)
+                bit <<= 1
+            self._last |= bit >> 1
+            self._owner[bit.bit_length() - 1] = number
+        return places_of
+
+    def _add_phrases(self, places_of: dict[Phrase, int]) -> None:
+        bit = 1
+        for phrase, places in places_of.items():
+            self._opens |= bit
+            for texts in phrase:
+                for text in texts:
+                    self._vocabulary.add(text, bit, 0)
+                bit <<= 1
+            self._ends |= bit >> 1
+            self._ended[bit.bit_length() - 1] = (len(phrase), places)
+
+    def first(self, text: str) -> int:
+        """The first way that stands within a sentence of the text, or NEVER_HELD. Sentences are parted by ` | `."""
+        known, first, step = self._known.get, self._first, self._steps.get
+        held = found = older = since = state = 0
+        allowed = first  # the places that the next word may fill
+        before = _BEFORE_ALL * [first]  # the same, before each of the words so far
+        for word in [BORDER, *self._vocabulary.parted(text), BORDER]:
+            new, sort, in_phrases = known(word) or self._of_word(word)
+            if sort < 0:
+                continue
+            if new:
+                new &= allowed
+            if sort or state:
+                ended, state = step(state << _SORT_BITS | sort) or self._step(state, sort, in_phrases)
+                for length, places in ended:
+                    new |= before[-length] & places
+            if word == BORDER:
+                held |= new
+                found = older = since = 0
+                allowed = first
+                before = _BEFORE_ALL * [first]
+                continue
+            if new:
+                held |= new
+                found |= new
+                allowed = (found | older) << 1 | first
+            since += 1
+            if since == _REACH:
+                older, found, since = found, 0, 0
+                allowed = older << 1 | first
+            before.append(allowed)
+        held &= self._last
+        return self._owner[(held & -held).bit_length()] if held else NEVER_HELD
+
+    def _step(self, state: int, sort: int, in_phrases: int) -> tuple[_Ended, int]:
+        """What ends at a word of that sort, and the state after it: computed once, few of all states are ever seen."""
+        read = (self._states[state] << 1 | self._opens) & in_phrases
+        if len(self._steps) >= _MOST_STEPS:
+            self._forget()
+            return self._ends_of(read & self._ends), self._number_of(read)
+        step = (self._ends_of(read & self._ends), self._number_of(read))
+        self._steps[state << _SORT_BITS | sort] = step
+        return step
+
+    def _forget(self) -> None:
+        self._steps.clear()
+        self._numbers.clear()
+        self._states.clear()
+        self._number_of(0)
+
+    def _number_of(self, read: int) -> int:
+        number = self._numbers.get(read)
+        if number is None:
+            number = self._numbers[read] = len(self._states)
+            self._states.append(read)
+        return number
+
+    def _ends_of(self, ended: int) -> _Ended:
+        by_length: dict[int, int] = defaultdict(int)
+        while ended:
+            lowest = ended & -ended
+            length, places = self._ended[lowest.bit_length()]
+            by_length[length] |= places
+            ended ^= lowest
+        return tuple(by_length.items())
+
+    def _of_word(self, word: str) -> _Known:
+        if word in self._skipped:
+            known = (0, _PASSED, 0)
+        else:
+            in_phrases, alone = self._vocabulary.of(word)
+            known = (alone, self._sorts.setdefault(in_phrases, len(self._sorts)), in_phrases)
+        if len(word) <= _KEPT_WORD:
+            self._known.keep(word, known, word.__sizeof__())
+        return known

@@ -1,0 +1,71 @@
+"""The words of all patterns: where a word of a text may stand in them, and the words of a text without spaces.
+
+In come the texts of the patterns, with `*` for the rest of a word, each with bits; out go, for a word of a text, the
+bits of all that match it.
+"""
+
+import re
+from collections import defaultdict
+
+FIRST_UNSPACED = "\u2e80"
+"""From here on are the scripts that write words without spaces."""
+_INDEXED = 3
+_UNSPACED = re.compile(f"[{FIRST_UNSPACED}-\U0010ffff]")
+
+
+class Vocabulary:
+    """Bits come in pairs: those of words in phrases, and those of words that stand alone."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, tuple[int, int]] = {}
+        self._starts: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+        self._ends: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+        self._short_starts: dict[str, tuple[int, int]] = {}
+        self._unspaced: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, text: str, in_phrases: int, alone: int) -> None:
+        part = text.strip("*")
+        if text.startswith("*"):
+            table = self._ends[part[-_INDEXED:]]
+        elif part >= FIRST_UNSPACED or (text != part and len(part) < _INDEXED):
+            # The parts of an unspaced text are the longest that are known, which may be more than one pattern says.
+            table = self._short_starts
+        else:
+            table = self._exact if text == part else self._starts[part[:_INDEXED]]
+        before = table.get(part, (0, 0))
+        table[part] = (before[0] | in_phrases, before[1] | alone)
+        if part >= FIRST_UNSPACED and part not in self._unspaced[part[0]]:
+            self._unspaced[part[0]] = sorted([*self._unspaced[part[0]], part], key=len, reverse=True)
+
+    def of(self, word: str) -> tuple[int, int]:
+        """The bits of everything that a word of a text matches."""
+        in_phrases, alone = self._exact.get(word, (0, 0))
+        found: list[tuple[int, int]] = []
+        if (start := word[:_INDEXED]) in self._starts:
+            found += [bits for part, bits in self._starts[start].items() if word.startswith(part)]
+        if (end := word[-_INDEXED:]) in self._ends:
+            found += [bits for part, bits in self._ends[end].items() if word.endswith(part)]
+        if not word.isascii():
+            found += [
+                self._short_starts[word[:size]] for size in range(1, len(word) + 1) if word[:size] in self._short_starts
+            ]
+        for more_in_phrases, more_alone in found:
+            in_phrases |= more_in_phrases
+            alone |= more_alone
+        return in_phrases, alone
+
+    def parted(self, text: str) -> list[str]:
+        """The words of a text; where a script has no spaces, the longest parts that some pattern knows."""
+        if text.isascii() or not _UNSPACED.search(text):
+            return text.split()
+        out, at, plain, known = list[str](), 0, 0, self._unspaced
+        while at < len(text):
+            for part in known.get(text[at], ()):
+                if text.startswith(part, at):
+                    out += text[plain:at].split()
+                    out.append(part)
+                    at = plain = at + len(part)
+                    break
+            else:
+                at += 1
+        return out + text[plain:].split()

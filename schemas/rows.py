@@ -108,6 +108,18 @@ SNAPSHOTS = _columns(
     ("difference", "UInt64"),
     ("catalogue_version", "UInt16"),
 )
+RECLASSIFIED = _columns(
+    "reclassified",
+    ("attempt_id", "UUID"),
+    ("week", "Date"),
+    ("chunk", "UInt16"),
+    ("tenant_id", "LowCardinality(String)"),
+    ("direction", "LowCardinality(String)"),
+    ("sync_id", "String"),
+    ("event_id", "String"),
+    ("reason", "LowCardinality(String)"),
+    ("error_reasons", "Array(LowCardinality(String))"),
+)
 PUBLISHED = ("published_failures", "published_syncs", "published_days")
 """Tables that the publisher fills by INSERT SELECT, inside of ClickHouse."""
-ALL = (SYNC_RECORDS, SYNC_MARKS, DEAD_LETTERS, LIVE_COUNTS, LIVE_POSITIONS, SNAPSHOTS)
+ALL = (SYNC_RECORDS, SYNC_MARKS, DEAD_LETTERS, LIVE_COUNTS, LIVE_POSITIONS, SNAPSHOTS, RECLASSIFIED)

@@ -55,6 +55,12 @@ class Step(StrEnum):
     PUBLISH_POINTED = "publish.pointed"
     """The pointer has moved; nothing was told or tidied."""
     PUBLISH_TIDIED = "publish.tidied"
+    RECLASSIFY_NOTED = "reclassify.noted"
+    """Everything is classified; which failures change is noted, nothing of it written yet."""
+    RECLASSIFY_COPIED = "reclassify.copied"
+    RECLASSIFY_CARRIED = "reclassify.carried"
+    RECLASSIFY_POINTING = "reclassify.pointing"
+    RECLASSIFY_POINTED = "reclassify.pointed"
 
 
 class FailpointError(Exception):

@@ -62,6 +62,9 @@ SNAPSHOT = Gauge("synclogs_snapshot_number", "The published snapshot")
 SNAPSHOT_TIME = Gauge("synclogs_snapshot_published_timestamp_seconds", "When it was published")
 SNAPSHOT_CUT = Gauge("synclogs_snapshot_cut_timestamp_seconds", "What it covers: everything received until then")
 SNAPSHOT_ROWS = Gauge("synclogs_snapshot_results", "Results in it by status", ["status"])
+SNAPSHOT_CATALOGUE = Gauge(
+    "synclogs_snapshot_catalogue", "Version of the catalogue of reasons with which it was published"
+)
 PUBLISHED = Counter("synclogs_publications_total", "Tries to publish", ["outcome"])
 PUBLISH_SECONDS = Histogram("synclogs_publication_seconds", "One publication, waits included", buckets=_DELAY)
 PUBLISH_WAITING = Gauge("synclogs_publication_waiting_seconds", "How long a publication has waited", ["worker"])
@@ -70,6 +73,13 @@ DIFFERENCE = Gauge(
 )
 DAYS_DIFFERENCE = Gauge(
     "synclogs_publication_totals_difference", "How far days and syncs of the last publication were apart, in results"
+)
+RECLASSIFIED = Counter("synclogs_reclassifications_total", "Tries to classify published failures anew", ["outcome"])
+RECLASSIFIED_FAILURES = Counter(
+    "synclogs_failures_reclassified_total", "Failures published under another reason than before"
+)
+RECLASSIFY_SECONDS = Histogram(
+    "synclogs_reclassification_seconds", "One reclassification that was published", buckets=_DELAY
 )
 CONFLICTS = Counter(
     "synclogs_conflicts_total",
@@ -108,6 +118,8 @@ def _start_at_zero() -> None:
             INSERT_RETRIES.labels(table, kind.value)
     for outcome in ("published", "nothing_due", "lost_race", "error"):
         PUBLISHED.labels(outcome)
+    for outcome in ("published", "nothing_changed", "dry_run", "lost_race", "error"):
+        RECLASSIFIED.labels(outcome)
     BUILD.labels(version("synclogs"), platform.python_version(), str(CATALOGUE.version)).set(1)
 
 

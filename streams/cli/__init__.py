@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from streams.cli import operate, reasons, run, stack, traffic
+from streams.cli import history, operate, reasons, run, stack, traffic
 from streams.errors import SyncLogsError
 
 
@@ -34,6 +34,6 @@ def main() -> None:
     """
 
 
-for module in (stack, traffic, run, operate, reasons):
+for module in (stack, traffic, run, operate, reasons, history):
     for command in module.COMMANDS:
         main.add_command(command)

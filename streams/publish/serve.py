@@ -5,10 +5,13 @@ its last look went well. SIGTERM ends it with 0 at any moment: a half-made publi
 """
 
 import asyncio
+import math
 import signal
+import time
 
 from streams import clock, failpoints, metrics
 from streams.clickhouse.client import Database
+from streams.clickhouse.queries import leftovers
 from streams.clickhouse.queries.published import latest
 from streams.clickhouse.writer import in_thread
 from streams.config import Settings
@@ -18,6 +21,7 @@ from streams.publish.weekly import publish, show
 from streams.telemetry import Telemetry
 
 FIRST_DELAY = 1.0
+TIDY_SECONDS = 3600.0
 
 
 async def serve(settings: Settings) -> int:
@@ -47,6 +51,7 @@ class _Loop:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._database = Database(settings)
+        self._tidied = -math.inf
         metrics.DIFFERENCE.set(-1)
         self.not_ready = "has not looked yet whether a week is due"
 
@@ -69,5 +74,12 @@ class _Loop:
         snapshot = await in_thread(lambda: latest(self._database))
         if snapshot is not None:
             await in_thread(lambda: show(self._database, snapshot))
+            await self._tidy()
         if snapshot is None or snapshot.cut < clock.monday(clock.now()):
             await publish(self._settings, say=lambda sentence: log("publish").info("step", what=sentence))
+
+    async def _tidy(self) -> None:
+        """Once an hour, not only after a publication: what a reclassification replaced is a second half year."""
+        if time.monotonic() - self._tidied >= TIDY_SECONDS:
+            await in_thread(lambda: leftovers.tidy(self._database, clock.now()))
+            self._tidied = time.monotonic()

@@ -201,6 +201,7 @@ def show(database: Database, snapshot: Pointer) -> None:
     metrics.SNAPSHOT.set(snapshot.number)
     metrics.SNAPSHOT_TIME.set(snapshot.published_at.timestamp())
     metrics.SNAPSHOT_CUT.set(snapshot.cut.timestamp())
+    metrics.SNAPSHOT_CATALOGUE.set(queries.published_catalogue(database, snapshot.number))
     metrics.SNAPSHOT_ROWS.labels("success").set(totals.succeeded)
     metrics.SNAPSHOT_ROWS.labels("failed").set(totals.failed)
     metrics.SNAPSHOT_ROWS.labels("skipped").set(totals.skipped)

@@ -23,6 +23,8 @@ def _value(name: str, kind: str) -> Any:
     match kind.partition("(")[0]:
         case "Array":
             return [_value("", kind[6:-1]), _value("", kind[6:-1])]
+        case "Date":
+            return MOMENT.date()
         case "DateTime":
             return MOMENT.replace(microsecond=0)
         case "DateTime64":

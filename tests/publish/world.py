@@ -52,6 +52,7 @@ class Result:
     tenant: str = "T1"
     partition: int = 0
     reason: str = "unclassified"
+    message: str = "no Last Name"
     event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     offset: int = -1
 
@@ -175,7 +176,7 @@ class World:
             "event_id": event.event_id, "tenant_id": event.tenant, "direction": "books_to_fsm", "sync_id": event.sync,
             "module": "customers", "record_id": event.record_id or event.event_id, "record_name": "James Bilkin",
             "target_id": "", "operation": "create", "status": event.status, "reason": event.reason if failed else "",
-            "error_codes": ["E1"] if failed else [], "error_messages": ["no Last Name"] if failed else [],
+            "error_codes": ["E1"] if failed else [], "error_messages": [event.message] if failed else [],
             "error_fields": ["Last Name"] if failed else [], "error_reasons": [event.reason] if failed else [],
             "catalogue_version": 1, "occurred_at": event.occurred, "attempt": 1, "payload": "{}", "truncated": [],
             "received_at": event.arrived, "kafka_topic": self.settings.records_topic,

@@ -306,3 +306,8 @@ def published_totals(database: Database, number: int) -> Totals:
         f"SELECT syncs, {_COUNTS} FROM snapshots WHERE number = {{number:UInt32}} LIMIT 1", number=number
     )
     return Totals(**rows[0])
+
+
+def published_catalogue(database: Database, number: int) -> int:
+    """The version of the catalogue with which a snapshot that stands was published."""
+    return int(database.value("SELECT catalogue_version FROM snapshots WHERE number = {number:UInt32}", number=number))

@@ -31,7 +31,8 @@ STOP_SECONDS = 2.0
 
 
 def run(settings: Settings) -> int:
-    """Count until SIGTERM or SIGINT; the exit code. Waits for Kafka for as long as it takes."""
+    """Count until SIGTERM or SIGINT, which commit; a second one ends at once. The exit code. Waits for Kafka for as
+    long as it takes."""
     failpoints.arm(settings.failpoints)
     driver.prepare_process()
     return asyncio.run(_serve(settings))
@@ -39,8 +40,14 @@ def run(settings: Settings) -> int:
 
 async def _serve(settings: Settings) -> int:
     stop = asyncio.Event()
+
+    def told(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)  # what was not committed is read again
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, told, number)
     worker = CountWorker(settings)
     telemetry = Telemetry(settings.metrics_host, settings.metrics_port, worker.why_not_ready)
     log("count").info("serving", metrics=telemetry.address)

@@ -24,6 +24,7 @@ from tests.delivery.ledger import Ledger, Outcome
 from tests.delivery.mix import Mix, unsent
 from tests.delivery.parts import Kafka, fake_clock, shifted
 from tests.delivery.processes import Blow, Child, Found, until
+from tests.delivery.rest import problems_at_rest
 from tests.delivery.schedule import Choice, Step
 from tests.delivery.stack import Stack
 from tests.store.records import Record
@@ -279,5 +280,4 @@ async def test_without_a_fault_the_checkers_find_nothing(stack: Stack, seed: int
     stack.worker("count")
     async with Ledger(stack.settings, seed, Mix(bad=0.02, again=0.05)) as ledger:
         await ledger.send(2000)
-    await stack.settled()
-    assert await stack.problems(ledger) == []
+    assert await problems_at_rest(stack, ledger) == []

@@ -76,7 +76,10 @@ def _as_sent(world: World, entries: Entries) -> list[str]:
     if not entries:
         return []
     stored = {row.event_id for row in [*world.rows, *world.marks]}
-    letters = Counter((letter.key, letter.value) for letter in world.letters)
+    log = {place(message): message for message in world.messages}
+    # One that was too large to be sent whole stands for its message; whether rightly so `letters_faithful` says.
+    whole = [log.get(source(one), one) if CUT in dict(one.headers) else one for one in world.letters]
+    letters = Counter((letter.key, letter.value) for letter in whole)
     good = {entry.event_id for entry in entries if entry.good and entry.outcome is not Outcome.REFUSED}
     found = []
     for entry in entries:

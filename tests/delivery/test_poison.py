@@ -7,7 +7,6 @@ import random
 from itertools import islice
 
 import pytest
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.kafka import clients, topics
 from tests.delivery.checkers import everything, source
@@ -17,6 +16,7 @@ from tests.delivery.poison import broken, corpus
 from tests.delivery.processes import until
 from tests.delivery.recount import read
 from tests.delivery.sampler import Sampler
+from tests.delivery.scenario import all_right, change_topic
 from tests.delivery.sending import Plain, bad, deliver, event
 from tests.delivery.stack import Stack
 
@@ -43,9 +43,7 @@ async def test_every_kind_of_poison_is_a_dead_letter_and_its_neighbours_are_stor
     sampler = Sampler(stack.settings, 2)
     async with sampler.sampling():
         entries = await deliver(stack.settings, messages)
-        await stack.settled()
-    world = await stack.look()
-    assert everything(world, entries, sampler.samples) == []
+    world = await all_right(stack, entries, sampler.samples)
     assert len(world.letters) == 2 * len(poison)
     assert len(world.rows) == 2 * len(poison)
     assert store.exit_codes == [] and store.pid
@@ -98,9 +96,7 @@ async def test_where_everything_is_bad_it_stops_however_often_it_is_started_agai
     stack.worker("store", 2, dead_letters_in_a_row=10_000)
     stack.worker("count")
     del stack.processes["store 1"]
-    await stack.settled()
-    world = await stack.look()
-    assert everything(world, entries) == []
+    world = await all_right(stack, entries)
     assert len(world.letters) == len(poison)
 
 
@@ -112,7 +108,7 @@ async def test_nothing_is_committed_past_a_dead_letter_that_can_not_be_written(s
     async with sampler.sampling():
         entries = await deliver(settings, [event() for _ in range(20)])
         await stack.settled()
-        await _largest_letter(stack, 100)
+        await change_topic(stack, settings.dead_letters_topic, max_message_bytes="100")
         mixed: list[Plain] = [event() for _ in range(20)] + [bad("unwritable", b"poison-unwritable" * 20)]
         entries += await deliver(settings, mixed + [event() for _ in range(20)])
 
@@ -124,21 +120,9 @@ async def test_nothing_is_committed_past_a_dead_letter_that_can_not_be_written(s
         assert world.stored_up_to(0) <= 40, "committed past the bad message"
         assert world.letters == []
         assert (await store.get("/readyz"))[0] == 503
-        await _largest_letter(stack, 2 << 20)
-        await stack.settled()
-        await store.ready()
-    world = await stack.look()
-    assert everything(world, entries, sampler.samples) == []
+        await change_topic(stack, settings.dead_letters_topic, max_message_bytes=str(2 << 20))
+    world = await all_right(stack, entries, sampler.samples)
     assert [letter.value for letter in world.letters] == [b"poison-unwritable" * 20]
-
-
-async def _largest_letter(stack: Stack, size: int) -> None:
-    """What a broker takes of dead letters."""
-    topic = next(spec for spec in topics.wanted(stack.settings) if spec.name == stack.settings.dead_letters_topic)
-    admin = await clients.started(lambda: clients.admin(stack.settings), stack.settings)
-    changed = topic.settings | {"max.message.bytes": str(size)}
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, changed)])
-    await admin.close()
 
 
 async def test_without_the_topic_of_dead_letters_nothing_is_committed_past_one(stack: Stack) -> None:
@@ -161,8 +145,5 @@ async def test_without_the_topic_of_dead_letters_nothing_is_committed_past_one(s
         await topics.create(admin, topics.wanted(settings), 1)
     finally:
         await admin.close()
-    await stack.settled()
-    await store.ready()
-    world = await stack.look()
-    assert everything(world, entries) == []
+    world = await all_right(stack, entries)
     assert [source(letter) for letter in world.letters] == [(0, 21)]

@@ -78,6 +78,7 @@ def _run(engine: Engine, request: Request, headers: dict[str, str]) -> Answer:
 
 def _insert(connection: Any, head: InsertHead, data: Iterator[bytes]) -> dict[str, str]:
     """Streams `data` into the INSERT; nothing is committed where the body breaks off."""
+    before = _errors(connection)
     try:
         inserter = connection.send_insert(_decoded(head.text), head.format)
     except RuntimeError as error:
@@ -91,7 +92,36 @@ def _insert(connection: Any, head: InsertHead, data: Iterator[bytes]) -> dict[st
         raise query_failed(error) from None
     finally:
         inserter.cancel()
+    _look_for_errors(before, _errors(connection))
     return {"written_rows": str(done.rows_written), "written_bytes": str(done.bytes_written)}
+
+
+_Errors = dict[int, tuple[int, bool, str, str]]
+
+
+def _errors(connection: Any) -> _Errors:
+    """Of each error code: how often the engine met it, whether last in a statement of ours, its name and text."""
+    asked = "SELECT code, value, query_id = query_id() AS mine, name, last_error_message AS text FROM system.errors"
+    try:
+        lines = bytes(connection.query(f"{asked} WHERE NOT remote", "JSONCompactEachRow").bytes()).splitlines()
+    except (ChdbError, RuntimeError) as error:
+        raise query_failed(error) from None
+    return {int(code): (int(value), bool(mine), name, text) for code, value, mine, name, text in map(json.loads, lines)}
+
+
+def _look_for_errors(before: _Errors, after: _Errors) -> None:
+    """QueryFailed where the engine met an error during an INSERT, as it may and yet report rows as written: no space
+    left, too many parts, a constraint. Whoever believed it would lose them.
+
+    Only the last statement of each error is known. Where another's may hide one of ours the status is unknown, and
+    sending the same block again is harmless.
+    """
+    for code, (value, mine, name, text) in after.items():
+        met = value - before[code][0] if code in before else value
+        if met and mine:
+            raise QueryFailed(code, f"Code: {code}. DB::Exception: {text}. ({name})")
+        if met > 1:
+            raise QueryFailed(319, f"Code: 319. DB::Exception: Met {name} meanwhile. (UNKNOWN_STATUS_OF_INSERT)")
 
 
 def _whole(connection: Any, text: str, form: str, bound: dict[str, str]) -> bytes:

@@ -213,6 +213,33 @@ def test_bad_rows_are_refused_and_store_nothing(raw: Raw, client: Client) -> Non
     assert count(client) == 0
 
 
+@pytest.mark.parametrize(
+    ("table", "code", "stored"),
+    [
+        ("(x UInt8, CONSTRAINT small CHECK x < 5) ENGINE = MergeTree ORDER BY x", 469, 0),
+        (
+            "(x UInt8) ENGINE = MergeTree ORDER BY x SETTINGS parts_to_throw_insert = 1, parts_to_delay_insert = 1",
+            252,
+            1,
+        ),
+    ],
+)
+def test_rows_that_a_table_refuses_are_never_told_as_written(
+    clickhouse: str, client: Client, table: str, code: int, stored: int
+) -> None:
+    """chDB's streaming insert reports them as written."""
+    client.command("DROP TABLE IF EXISTS refusing")
+    client.command(f"CREATE TABLE refusing {table}")
+    for _ in range(stored):
+        client.insert("refusing", [[9]], column_names=["x"])
+    for _ in range(3):
+        with pytest.raises(DatabaseError) as raised:
+            client.insert("refusing", [[9]], column_names=["x"])
+        assert raised.value.code == code
+    assert client.command("SELECT count() FROM refusing") == stored
+    client.command("DROP TABLE refusing")
+
+
 def test_ping_answers(clickhouse: str, client: Client) -> None:
     assert client.ping()
 

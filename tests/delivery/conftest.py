@@ -4,6 +4,7 @@ Every server is up and every way to it is whole when a test begins, whatever the
 """
 
 import gc
+import logging
 import random
 import shlex
 import warnings
@@ -39,13 +40,16 @@ def _is(item: pytest.Item, name: str) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def unclosed() -> Iterator[None]:
+def brokers_that_die() -> Iterator[None]:
     """aiokafka leaves a connection unclosed whose broker dies in the middle of its start: not this test's fault, nor
     that of the next one, to which its collection would be charged."""
+    noise = logging.getLogger("aiokafka")
+    noise.setLevel(logging.CRITICAL)  # hundreds of lines for a broker that is away, where a failure's own should stand
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         yield
         gc.collect()
+    noise.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

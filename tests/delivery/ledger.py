@@ -56,13 +56,13 @@ class Sent(NamedTuple):
 class Ledger:
     """`async with Ledger(settings, seed) as ledger: await ledger.send(1000)`, or `async with ledger.feeding(rate)`."""
 
-    def __init__(self, settings: Settings, seed: int, mix: Mix | None = None, answer_seconds: float = 20) -> None:
+    def __init__(self, settings: Settings, seed: int, mix: Mix | None = None, answer_seconds: float = 60) -> None:
         """After `answer_seconds` without an answer a message's fate is unknown."""
         self.entries: list[Sent] = []
         self.renewed = 0
         """How often the producer had to be made anew, because a message's fate was not known."""
         self._settings = settings
-        self._answer_ms = int(answer_seconds * 1000)
+        self._answer_seconds = answer_seconds
         self._messages = unsent(seed, mix or Mix())
         self._producer: AIOKafkaProducer
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -78,10 +78,10 @@ class Ledger:
         for task in self._in_flight if kind else ():
             task.cancel()
         await self.answered()
-        await asyncio.wait([asyncio.create_task(self._producer.stop())], timeout=10)
+        await self._stop_producer()
 
     async def _started(self) -> AIOKafkaProducer:
-        make = partial(clients.idempotent_producer, self._settings, linger_ms=0, request_timeout_ms=self._answer_ms)
+        make = partial(clients.idempotent_producer, self._settings, linger_ms=0)
         return await clients.started(make, self._settings, patient=True)
 
     def having(self, *outcomes: Outcome, good: bool | None = None) -> list[Sent]:
@@ -155,20 +155,32 @@ class Ledger:
 
     async def _outcome(self, batch: object, partition: int) -> Outcome:
         try:
-            await (await self._producer.send_batch(batch, self._settings.records_topic, partition=partition))
-            return Outcome.ACKNOWLEDGED
+            async with asyncio.timeout(self._answer_seconds):
+                answer = await self._producer.send_batch(batch, self._settings.records_topic, partition=partition)
+            # Not awaited within the time-out, which would cancel it in aiokafka's hands.
+            done, _ = await asyncio.wait({answer}, timeout=self._answer_seconds)
+            if done:
+                answer.result()
+                return Outcome.ACKNOWLEDGED
         except REFUSALS:
             self._broken = True
             return Outcome.REFUSED
-        except KafkaError:
-            self._broken = True
-            return Outcome.UNKNOWN
+        except (KafkaError, TimeoutError):
+            pass
+        self._broken = True
+        return Outcome.UNKNOWN
 
     async def _renew(self) -> None:
         """A new producer: after a batch that failed the old one's numbering has a gap, and all that follows would be
         refused."""
         await self.answered()
-        await asyncio.wait([asyncio.create_task(self._producer.stop())], timeout=10)
+        await self._stop_producer()
         self._producer = await self._started()
         self._broken = False
         self.renewed += 1
+
+    async def _stop_producer(self) -> None:
+        if self._broken:
+            # An idempotent producer never gives up a batch by itself, and its stop waits for all of them.
+            self._producer._sender.sender_task.cancel()
+        await asyncio.wait([asyncio.create_task(self._producer.stop())], timeout=10)

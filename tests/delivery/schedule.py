@@ -1,7 +1,8 @@
 """Which fault happens when to what: drawn from a seed, printed, and run.
 
 A schedule is a list of steps in order of time. The same seed and menu give the same schedule, so that a run that found
-something can be had again. A step whose fault never really happened is a problem of the run: it has proved nothing.
+something can be had again. A fault that meets nobody (a way without a connection, a process that is just being started
+again) is tried again for a while; one that never really happened is a problem of the run, which has proved nothing.
 """
 
 import asyncio
@@ -11,6 +12,9 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
+
+TRY_SECONDS = 15.0
+AGAIN_SECONDS = 0.1
 
 
 class Target(Protocol):
@@ -77,7 +81,11 @@ async def run(steps: Sequence[Step], targets: Mapping[str, Target]) -> list[str]
 
     async def take(step: Step) -> None:
         await asyncio.sleep(max(0.0, started + step.at - time.monotonic()))
-        await targets[step.target].inject(step.fault, **step.arguments)
+        target, deadline = targets[step.target], time.monotonic() + TRY_SECONDS
+        happened = target.happened[step.fault]
+        while target.happened[step.fault] == happened and time.monotonic() < deadline:
+            await target.inject(step.fault, **step.arguments)
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async with asyncio.TaskGroup() as group:
         for step in steps:

@@ -69,7 +69,7 @@ async def test_random_faults_to_everything(
     seconds: float = request.config.getoption("--fault-seconds", default=None) or SECONDS
     ways = {"kafka way": node.ways[0], "clickhouse way": front.way(seed)}
     menu = [*to_workers(["store 1", "store 2", "count 1", "count 2"]), *to_servers(["kafka", "clickhouse"])]
-    steps = schedule.draw(seed, seconds, [*menu, *to_ways(list(ways))], every=0.6)
+    steps = schedule.draw(seed, seconds, [*menu, *to_ways(list(ways))], every=1.2)
     schedule.announce(seed, steps, f"python -m tests.delivery --seed {seed} --seconds {seconds:g}")
     for role in ("store", "count"):
         stack.worker(role, 1, kafka=ways["kafka way"].address, clickhouse=ways["clickhouse way"].url)

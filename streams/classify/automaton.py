@@ -17,8 +17,9 @@ _KEPT_WORD = 40
 _REACH = 12  # after 12 to 24 words a gap has been left: two ends of a long list have nothing to do with each other
 _BEFORE_ALL = MOST_WORDS + 1  # a phrase may have begun with the border
 _MOST_STEPS = 60_000
-_SORT_BITS = 16  # there are fewer sorts than words in all phrases
+_MOST_SORTS = 8_000
 _PASSED = -1
+_UNKNOWN = (0, 0, 0)
 
 
 _Ended = tuple[tuple[int, int], ...]
@@ -28,23 +29,33 @@ _Known = tuple[int, int, int]
 sort can be the same words of the same phrases."""
 
 
+class _State(dict[int, "tuple[_Ended, _State]"]):
+    """What has been read of all phrases, and what follows on a word of each sort that has come so far."""
+
+    __slots__ = ("read",)
+
+    def __init__(self, read: int) -> None:
+        self.read = read
+
+
 class Automaton:
     """`ways` are in order of priority. Words in `skipped` are passed over wherever they stand."""
 
     def __init__(self, ways: Sequence[Way], skipped: frozenset[str]) -> None:
         self._skipped = skipped
         self._vocabulary = Vocabulary()
+        for word in skipped:
+            self._vocabulary.add(word, 0, 0)
         self._first = self._last = 0  # the places that open a way, and that end one
         self._owner: dict[int, int] = {}
         self._opens = self._ends = 0  # the words that open a phrase, and that end one
         self._ended: dict[int, tuple[int, int]] = {}
         self._add_phrases(self._add_ways(ways))
-        self._sorts: dict[int, int] = {0: 0}
-        self._known: BoundedCache[str, _Known] = BoundedCache(60_000, 8 << 20)
-        self._steps: dict[int, tuple[_Ended, int]] = {}
-        self._numbers: dict[int, int] = {}
-        self._states: list[int] = []
-        self._number_of(0)
+        self._sorts: dict[int, tuple[int, int]] = {}
+        self._known: BoundedCache[str, _Known] = BoundedCache(30_000, 8 << 20)
+        self._nothing_read = _State(0)
+        self._states = {0: self._nothing_read}
+        self._steps_kept = 0
 
     def _add_ways(self, ways: Sequence[Way]) -> dict[Phrase, int]:
         places_of: dict[Phrase, int] = defaultdict(int)
@@ -75,60 +86,57 @@ class Automaton:
 
     def first(self, text: str) -> int:
         """The first way that stands within a sentence of the text, or NEVER_HELD. Sentences are parted by ` | `."""
-        known, first, step = self._known.get, self._first, self._steps.get
-        held = found = older = since = state = 0
+        known, first, nothing_read = self._known.get, self._first, self._nothing_read
+        held = found = since = 0
+        state = nothing_read
         allowed = first  # the places that the next word may fill
         before = _BEFORE_ALL * [first]  # the same, before each of the words so far
         for word in [BORDER, *self._vocabulary.parted(text), BORDER]:
             new, sort, in_phrases = known(word) or self._of_word(word)
-            if sort < 0:
-                continue
             if new:
                 new &= allowed
-            if sort or state:
-                ended, state = step(state << _SORT_BITS | sort) or self._step(state, sort, in_phrases)
+            if sort or state is not nothing_read:
+                if sort < 0:
+                    continue
+                ended, state = state.get(sort) or self._step(state, sort, in_phrases)
                 for length, places in ended:
                     new |= before[-length] & places
-            if word == BORDER:
-                held |= new
-                found = older = since = 0
-                allowed = first
-                before = _BEFORE_ALL * [first]
-                continue
+                if word == BORDER:
+                    held |= found | new
+                    found = since = 0
+                    allowed = first
+                    before = _BEFORE_ALL * [first]
+                    continue
             if new:
-                held |= new
                 found |= new
-                allowed = (found | older) << 1 | first
+                allowed |= new << 1
             since += 1
             if since == _REACH:
-                older, found, since = found, 0, 0
-                allowed = older << 1 | first
+                held |= found
+                allowed = found << 1 | first
+                found = since = 0
             before.append(allowed)
         held &= self._last
         return self._owner[(held & -held).bit_length()] if held else NEVER_HELD
 
-    def _step(self, state: int, sort: int, in_phrases: int) -> tuple[_Ended, int]:
+    def _step(self, state: "_State", sort: int, in_phrases: int) -> "tuple[_Ended, _State]":
         """What ends at a word of that sort, and the state after it: computed once, few of all states are ever seen."""
-        read = (self._states[state] << 1 | self._opens) & in_phrases
-        if len(self._steps) >= _MOST_STEPS:
+        read = (state.read << 1 | self._opens) & in_phrases
+        if self._steps_kept >= _MOST_STEPS:
             self._forget()
-            return self._ends_of(read & self._ends), self._number_of(read)
-        step = (self._ends_of(read & self._ends), self._number_of(read))
-        self._steps[state << _SORT_BITS | sort] = step
+        then = self._states.get(read)
+        if then is None:
+            then = self._states[read] = _State(read)
+        self._steps_kept += 1
+        state[sort] = step = (self._ends_of(read & self._ends), then)
         return step
 
     def _forget(self) -> None:
-        self._steps.clear()
-        self._numbers.clear()
-        self._states.clear()
-        self._number_of(0)
-
-    def _number_of(self, read: int) -> int:
-        number = self._numbers.get(read)
-        if number is None:
-            number = self._numbers[read] = len(self._states)
-            self._states.append(read)
-        return number
+        for state in self._states.values():
+            state.clear()
+        self._nothing_read.clear()
+        self._states = {0: self._nothing_read}
+        self._steps_kept = 0
 
     def _ends_of(self, ended: int) -> _Ended:
         by_length: dict[int, int] = defaultdict(int)
@@ -140,11 +148,21 @@ class Automaton:
         return tuple(by_length.items())
 
     def _of_word(self, word: str) -> _Known:
+        if not self._vocabulary.may_have(word) and word != BORDER:
+            if len(word) <= _KEPT_WORD:
+                self._known.keep(word, _UNKNOWN, _KEPT_WORD)
+            return _UNKNOWN
+        in_phrases, alone = self._vocabulary.of(word)
+        if len(self._sorts) >= _MOST_SORTS:
+            self._sorts = {}
+            self._known.clear()
+            self._forget()
+        # The border is of a sort of its own, also where no phrase has it. Words of one sort share one number.
+        sort, in_phrases = self._sorts.setdefault(in_phrases or -(word == BORDER), (len(self._sorts) + 1, in_phrases))
         if word in self._skipped:
             known = (0, _PASSED, 0)
         else:
-            in_phrases, alone = self._vocabulary.of(word)
-            known = (alone, self._sorts.setdefault(in_phrases, len(self._sorts)), in_phrases)
+            known = (alone, sort, in_phrases) if in_phrases or word == BORDER else (alone, 0, 0)
         if len(word) <= _KEPT_WORD:
-            self._known.keep(word, known, word.__sizeof__())
+            self._known.keep(word, known, word.__sizeof__() + alone.__sizeof__())
         return known

@@ -67,14 +67,12 @@ def reason_of(direction: str, code: str, message: str) -> str:
 
 def verdict_of(code: str, message: str) -> Verdict:
     """The reason of one error and the rule that decided."""
-    verdict = _by_template(code, template_of(message))
-    return verdict if verdict.by else _by_number(code, message)
+    return _verdict(code, message, sharp(blur(message)))
 
 
 def template_of(message: str) -> str:
     """The masked text that the rules see, equal for messages that differ in numbers, quoted values and addresses."""
-    blurred = sharp(blur(message))
-    return template(clip(sharp(blur(unwrap(message))) if _hides_characters(blurred) else _unwrapped(blurred)))
+    return _template(message, sharp(blur(message)))
 
 
 def _alike(key: tuple[str, str]) -> Classified:
@@ -97,16 +95,31 @@ def _alike(key: tuple[str, str]) -> Classified:
 def _unlike(key: tuple[str, str], blurred: bytes) -> Classified:
     """The reason of a text whose like is not kept either."""
     code, message = key
-    verdict = verdict_of(code, message)
+    text = sharp(blurred)
+    verdict = _verdict(code, message, text)
     found = _ALONE[verdict.reason]
     if len(message) <= _KEPT_CHARACTERS:
         weight = message.__sizeof__() + code.__sizeof__()
-        if _hides_characters(message) or not _DIGIT.search(message):
+        if text == message or _hides_characters(text):
             _exact.keep(key, found, weight)
         else:
             spoke = verdict.by and not verdict.by.startswith("number")
             _blurred.keep((code, blurred), found if spoke else _NUMBERS, weight)
     return found
+
+
+def _verdict(code: str, message: str, blurred: str) -> Verdict:
+    masked = _template(message, blurred)
+    key = (code, masked)
+    verdict = _templates.get(key)
+    if verdict is None:
+        verdict = MATCHER.words(code, masked)
+        _templates.keep(key, verdict, masked.__sizeof__() + code.__sizeof__())
+    return verdict if verdict.by else _by_number(code, message)
+
+
+def _template(message: str, blurred: str) -> str:
+    return template(clip(sharp(blur(_unwrapped(message))) if _hides_characters(blurred) else _unwrapped(blurred)))
 
 
 def _hides_characters(text: str) -> bool:
@@ -121,12 +134,3 @@ def _unwrapped(message: str) -> str:
 def _by_number(code: str, message: str) -> Verdict:
     """Numbers speak last, and are just what templates do not hold."""
     return MATCHER.number(code, clip(_unwrapped(message)) if _DIGIT.search(message) else "")
-
-
-def _by_template(code: str, masked: str) -> Verdict:
-    key = (code, masked)
-    verdict = _templates.get(key)
-    if verdict is None:
-        verdict = MATCHER.words(code, masked)
-        _templates.keep(key, verdict, masked.__sizeof__() + code.__sizeof__())
-    return verdict

@@ -6,7 +6,7 @@ is looked at once, and never does anything raise.
 
 import re
 
-_MOST_TOKENS = 400
+_MOST_TOKENS = 250
 _DEEPEST = 24
 # A text in quotes: no two pieces can take the same character, so there is one way only to read it.
 _QUOTED = {

@@ -37,6 +37,15 @@ class Vocabulary:
         if part >= FIRST_UNSPACED and part not in self._unspaced[part[0]]:
             self._unspaced[part[0]] = sorted([*self._unspaced[part[0]], part], key=len, reverse=True)
 
+    def may_have(self, word: str) -> bool:
+        """False for most of the words that no pattern has: names, mostly."""
+        return (
+            word in self._exact
+            or word[:_INDEXED] in self._starts
+            or word[-_INDEXED:] in self._ends
+            or not word.isascii()
+        )
+
     def of(self, word: str) -> tuple[int, int]:
         """The bits of everything that a word of a text matches."""
         in_phrases, alone = self._exact.get(word, (0, 0))

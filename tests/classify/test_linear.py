@@ -20,7 +20,7 @@ HOSTILE = [
     "can't be null or empty ",
 ]  # fmt: skip
 
-VOCABULARY = sorted({example.message for reason in CATALOGUE.reasons for example in reason.positive})
+VOCABULARY = sorted({one.message for reason in CATALOGUE.reasons for one in reason.positive if one.message})
 WRAPPINGS = ["", "{", '{"message":"', "{'message': '", "<p>", "[", "[{", '"', "HTTP 400: {"]
 
 

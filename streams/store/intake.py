@@ -38,6 +38,8 @@ class Intake:
         self._read_to = 0
         self.taken: list[ConsumerRecord] = []
         """Taken from the consumer and not in a run yet."""
+        self.end = 0
+        """Where the log ended when somebody last asked."""
 
     def seek(self, position: int) -> None:
         """Forget what was taken, and go on at `position`."""
@@ -77,8 +79,8 @@ class Intake:
 
     def lag(self) -> int:
         """How many offsets up to the end of what is committed in the log are not in a run yet."""
-        end = self._consumer.last_stable_offset(self._tp) if self._tp in self._consumer.assignment() else None
-        return len(self.taken) + (0 if end is None else max(0, end - self._read_to))
+        seen = self._consumer.last_stable_offset(self._tp) if self._tp in self._consumer.assignment() else None
+        return len(self.taken) + max(0, max(self.end, seen or 0) - self._read_to)
 
     async def _pull(self, seconds: float, most: int) -> list[ConsumerRecord]:
         try:

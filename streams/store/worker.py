@@ -5,13 +5,14 @@ happens to a partition is in `lane`; this module only gives it partitions and ta
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterable
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from schemas.rows import DEAD_LETTERS, SYNC_MARKS, SYNC_RECORDS
 from streams import failpoints, memory, metrics
@@ -143,6 +144,7 @@ class Worker:
 
     async def _report(self) -> None:
         while True:
+            await self.lanes.look_ahead()
             self.lanes.report()
             await asyncio.sleep(REPORT_SECONDS)
 
@@ -208,6 +210,17 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
     def owned(self) -> list[int]:
         """The partitions that this worker has."""
         return sorted(lane.tp.partition for lane in self._tasks.values())
+
+    async def look_ahead(self) -> None:
+        """Ask where the log ends. The consumer learns it only with what it fetches, and fetches nothing for lanes that
+        wait for ClickHouse: their lag would stand still when it matters most."""
+        lanes = {lane.tp: lane for lane in self._tasks.values()}
+        if not lanes:
+            return
+        with contextlib.suppress(KafkaError, ConsumerStoppedError, TimeoutError):
+            async with asyncio.timeout(REPORT_SECONDS):
+                for tp, end in (await self._consumer.end_offsets(list(lanes))).items():
+                    lanes[tp].intake.end = end
 
     def report(self) -> None:
         """Set the gauges."""

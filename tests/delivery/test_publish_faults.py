@@ -5,6 +5,7 @@ end it is the right one. Events flow all the while.
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -186,5 +187,11 @@ async def test_a_publisher_whose_clock_is_wrong_publishes_what_the_offsets_say(
         assert cuts == world.ends
         assert total == len({row.event_id for row in world.rows})
         problems = await problems_at_rest(stack, ledger)
-    # Outcomes depend on what the publisher takes for now, so `published` may differ there, and nowhere else.
-    assert [problem for problem in problems if "outcome" not in problem] == []
+    assert [problem for problem in problems if not _only_in_outcome(problem)] == []
+
+
+def _only_in_outcome(problem: str) -> bool:
+    """Whether a sync differs in its outcome and in nothing else: that depends on what the publisher takes for now."""
+    without = re.sub(r"outcome='\w*'", "", problem)
+    found = re.fullmatch(r".*\bsync .* is published as (.*), the log says (.*)", without)
+    return found is not None and found[1] == found[2]

@@ -64,7 +64,8 @@ def complete(world: World, entries: Entries = ()) -> list[str]:
             found += [f"the bad message at {at(where)} has no dead letter"] * (where not in letters)
             found += [f"the bad message at {at(where)} has no row in dead_letters"] * (where not in dead)
     events = {place(event) for event in recount}
-    found += [f"a row at {at(where)} stands for no event in the log" for where in sorted(stored - events)]
+    known = {where for where in stored if where[1] >= world.begins.get(where[0], 0)}  # retention has taken the others
+    found += [f"a row at {at(where)} stands for no event in the log" for where in sorted(known - events)]
     found += [f"a dead letter at {at(where)} is of no bad message" for where in sorted(letters - recount.bad.keys())]
     found += [f"a row of dead_letters, {at(where)}, is of no bad one" for where in sorted(dead - recount.bad.keys())]
     found += [f"the message at {at(where)} is stored and dead-lettered" for where in sorted(stored & (letters | dead))]

@@ -13,8 +13,8 @@ from streams import logs
 from streams.clickhouse.client import Database
 from streams.clickhouse.writer import Writer, in_thread
 from streams.errors import StoreRefused, StoreUnavailable
-from tests.clickhouse.lossy import Lossy
 from tests.clickhouse.samples import MOMENT, sample
+from tests.delivery.proxy import Fault, FaultProxy
 
 pytestmark = pytest.mark.stack
 
@@ -51,15 +51,15 @@ def test_a_token_is_remembered_by_every_writer_and_every_table_for_itself(tables
 
 def test_an_insert_whose_answer_is_lost_is_one(tables: Database) -> None:
     """The client sends it again by itself, whatever its settings say: token and window make that harmless."""
-    with Lossy(tables.settings.clickhouse) as lossy:
-        writer = Writer(tables.settings.model_copy(update={"clickhouse": lossy.address}))
+    with FaultProxy(tables.settings.clickhouse) as way:
+        writer = Writer(tables.settings.model_copy(update={"clickhouse": way.url}))
         writer.insert(rows.SYNC_RECORDS, columns(5), "first")
-        lossy.lose_next = 1
+        way.mute(only=b"INSERT", times=1)
         try:
             writer.insert(rows.SYNC_RECORDS, columns(1000, sync_id="lost"), "lost")
         except StoreUnavailable:
             writer.insert(rows.SYNC_RECORDS, columns(1000, sync_id="lost"), "lost")
-        assert lossy.lost == 1
+        assert way.happened == {Fault.MUTE: 1}
     assert tables.value("SELECT count() FROM sync_records WHERE sync_id = 'lost'") == 1000
 
 
@@ -120,9 +120,9 @@ def test_a_value_that_does_not_fit_is_refused_for_good_and_written_nowhere_else(
 
 
 async def test_the_loop_goes_on_while_an_insert_waits(tables: Database) -> None:
-    with Lossy(tables.settings.clickhouse) as lossy:
-        writer = Writer(tables.settings.model_copy(update={"clickhouse": lossy.address}))
-        lossy.open.clear()
+    with FaultProxy(tables.settings.clickhouse) as way:
+        writer = Writer(tables.settings.model_copy(update={"clickhouse": way.url}))
+        way.hold()
         task = asyncio.create_task(in_thread(lambda: writer.insert(rows.SYNC_RECORDS, columns(), "token")))
         await asyncio.sleep(0)
         started = time.monotonic()
@@ -130,7 +130,7 @@ async def test_the_loop_goes_on_while_an_insert_waits(tables: Database) -> None:
             await asyncio.sleep(0.001)
         assert time.monotonic() - started < 5
         assert not task.done()
-        lossy.open.set()
+        way.heal()
         await asyncio.wait_for(task, 30)
     assert tables.value("SELECT count() FROM sync_records") == 1
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from streams.kafka.partition import Position
+from tests.delivery.proxy import Direction, Fault, FaultProxy
 from tests.schemas.examples import invalid, valid
-from tests.store.proxy import proxy
 from tests.store.records import at, event, mark
 from tests.store.stack import Stack, eventually, eventually_true, metric
 
@@ -116,16 +116,16 @@ async def test_events_of_two_weeks_are_stored_once_each(stack: Stack) -> None:
 
 
 async def test_while_clickhouse_is_away_everything_waits_and_then_goes_on(stack: Stack) -> None:
-    async with proxy(stack.settings.clickhouse) as way:
+    with FaultProxy(stack.settings.clickhouse) as way:
         first, second = some(50), some(50)
         await stack.send(*first)
-        async with stack.worker(clickhouse=way.address) as worker:
+        async with stack.worker(clickhouse=way.url) as worker:
             await stack.settled(0)
-            way.mode = "away"
+            way.down()
             await stack.send(*second)
             await eventually_true(lambda: "does not answer" in worker.why_not_ready())
             assert stack.ids() == ids_of(first)
-            way.mode = "open"
+            way.heal()
             await stack.settled(0)
             await eventually_true(lambda: worker.why_not_ready() == "")
     assert stack.ids() == ids_of([*first, *second])
@@ -135,15 +135,15 @@ async def test_killed_after_the_insert_its_run_is_formed_again_and_no_row_is_dou
     stack: Stack, tmp_path: Path
 ) -> None:
     sent, bad = some(300), [b"broken %d" % number for number in range(20)]
-    async with proxy(stack.settings.clickhouse) as way:
-        async with stack.process(tmp_path / "a.log", clickhouse=way.address) as victim:
+    with FaultProxy(stack.settings.clickhouse) as way:
+        async with stack.process(tmp_path / "a.log", clickhouse=way.url) as victim:
             await stack.send(*some(1))
             await stack.settled(0)
             already = stack.ids()
-            way.mode = "mute"
+            way.hang(Direction.ANSWERS)
             await stack.send(*sent[:150], *bad, *sent[150:])
             # Stored by the server, and the worker does not know: the last moment before the close.
-            await eventually_true(lambda: way.withheld > 0 and len(stack.ids()) > 1)
+            await eventually_true(lambda: way.happened[Fault.HANG] > 0 and len(stack.ids()) > 1)
             victim.kill()
             victim.wait()
         await eventually(lambda: is_announced(stack))
@@ -158,18 +158,16 @@ async def test_killed_after_the_insert_its_run_is_formed_again_and_no_row_is_dou
 
 
 async def test_answers_that_are_lost_double_nothing(stack: Stack) -> None:
-    async with proxy(stack.settings.clickhouse) as way:
+    with FaultProxy(stack.settings.clickhouse) as way:
         sent = some(100)
-        async with stack.worker(clickhouse=way.address):
+        async with stack.worker(clickhouse=way.url):
             await stack.send(*some(1))
             await stack.settled(0)
             already = stack.ids()
-            way.mode = "mute"
+            way.hang(Direction.ANSWERS)
             await stack.send(*sent, b"broken")
             await eventually_true(lambda: len(stack.ids()) > 1)
-            way.mode = "away"  # what hangs is cut now; what was taken will be sent again
-            await way.cut()
-            way.mode = "open"
+            way.heal()  # what hangs is reset now; what was taken will be sent again
             await stack.settled(0)
     assert stack.ids() == sorted([*already, *ids_of(sent)])
     assert [letter.value for letter in await stack.letters()] == [b"broken"]

@@ -10,6 +10,7 @@
     ├── StateRefused          what a worker left in Kafka can't be read by this version
     ├── PositionOutOfRange    a position is not in the log any more: stop and alert, never jump
     ├── TooManyDeadLetters    so many bad messages in a row that a program is at fault: stop before all is lost
+    ├── WorkerBehind          a worker did not come to where a command needs it, in the time it has: start it, try again
     ├── TotalsDiffer          what a publication appended contradicts itself: nothing is published
     └── StackError            a part of the embedded stack can't start
 
@@ -80,6 +81,10 @@ class PositionOutOfRange(SyncLogsError):
 
 
 class TooManyDeadLetters(SyncLogsError):
+    pass
+
+
+class WorkerBehind(SyncLogsError):
     pass
 
 

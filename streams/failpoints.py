@@ -61,6 +61,20 @@ class Step(StrEnum):
     RECLASSIFY_CARRIED = "reclassify.carried"
     RECLASSIFY_POINTING = "reclassify.pointing"
     RECLASSIFY_POINTED = "reclassify.pointed"
+    ERASE_NOTED = "erase.noted"
+    """The journal names the tenant; nothing is deleted."""
+    ERASE_FENCED = "erase.fenced"
+    """A partition's ledger holds entries of the tenant and is owned; nothing was written. Once a partition."""
+    ERASE_TOMBSTONED = "erase.tombstoned"
+    ERASE_PASSED = "erase.passed"
+    """Every ledger is without the tenant, and store has passed their positions."""
+    ERASE_DELETED = "erase.deleted"
+    """Once a table: its rows of the tenant are gone."""
+    ERASE_POINTING = "erase.pointing"
+    ERASE_POINTED = "erase.pointed"
+    """The pointer has moved; earlier snapshots still have theirs."""
+    ERASE_FORGOTTEN = "erase.forgotten"
+    """Nothing is left but the journal's row."""
 
 
 class FailpointError(Exception):

@@ -99,7 +99,7 @@ def test_the_product_reaches_every_step_at_one_place() -> None:
 def test_every_step_of_a_worker_or_the_publisher_in_the_data_path_has_its_failpoints() -> None:
     text = (STREAMS / "README.md").read_text()
     path = dict(re.findall(r"^(\d+)\. (.*?)(?=^\d+\. |\Z)", text, re.M | re.S))
-    named = {n: re.findall(r"`((?:store|count|publish|reclassify)\.[a-z_]+)`", step) for n, step in path.items()}
+    named = {n: re.findall(r"`((?:store|count|publish|reclassify|erase)\.[a-z_]+)`", step) for n, step in path.items()}
     assert [name for names in named.values() for name in names] == list(Step)
     # Step 10 changes nothing anywhere; 1, 2 and 17 are senders, Kafka and readers.
     assert {number for number, names in named.items() if not names} == {"1", "2", "10", "17"}

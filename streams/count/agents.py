@@ -84,7 +84,7 @@ class CountWorker:
         self._ledgers: dict[TopicPartition, Ledger] = {}
         self._reader = LogReader(settings)
         self._watch = Watch(self._reader, self._ledgers.values)
-        self._live = Live(settings, self._ledgers.values)
+        self._live = Live(settings, self._ledgers.values, lambda: self._between)
         self._opening = asyncio.Semaphore(OPENED_AT_ONCE)
         self._between = True
         self._waits_for = "Kafka"

@@ -6,6 +6,7 @@ the position is read from Kafka.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Iterable, Sequence
 
@@ -25,6 +26,8 @@ from streams.kafka.partition import Outgoing, OwnedPartition, Position
 from streams.kafka.topics import changelog_name
 from streams.logs import log
 
+PROOF_SECONDS = 5.0
+"""How long a transaction proves that the partition is ours, for what is written beside it: see `prove`."""
 QUIET_SECONDS = 1.0
 """A ledger that nothing was counted into for so long reads itself what has been in the log for as long."""
 FIRST_RUN_SECONDS = 5.0
@@ -61,6 +64,7 @@ class Ledger:
         self._tally = Tally()
         self._latest = 0
         self._swept = 0
+        self._proven = math.inf  # not opened: nothing is ours, and nothing to prove
         self._seen_end = 0
         self._counting = asyncio.Lock()
         self._flushing = asyncio.Lock()
@@ -68,11 +72,12 @@ class Ledger:
     async def open(self) -> None:
         """Fence every earlier owner, then restore. PartitionLost, KafkaUnavailable: begin afresh."""
         started = time.perf_counter()
+        self._proven = time.monotonic()
         await self._owned.open()  # first of all: from here on no earlier owner can change what is read below
         reader = LogReader(self._settings)
         await reader.start()
         try:
-            state = changelog.restore(self.source, await self._last_values(reader))
+            state = changelog.restore(self.source, await reader.last_values(self._changelog))
             begin, end = await reader.bounds(self.source)
             self._begin_at(state, begin, end)
         except (StateRefused, PositionOutOfRange) as error:
@@ -83,18 +88,6 @@ class Ledger:
         self.progress = time.monotonic() + FIRST_RUN_SECONDS - QUIET_SECONDS
         self.ready.set()
         metrics.RESTORE.observe(time.perf_counter() - started)
-
-    async def _last_values(self, reader: LogReader) -> dict[bytes, bytes]:
-        """The last value of each key of the changelog that is not deleted."""
-        values: dict[bytes, bytes] = {}
-        begin, end = await reader.bounds(self._changelog)
-        async for records in reader.read(self._changelog, begin, end):
-            for record in records:
-                if record.value is None:
-                    values.pop(record.key, None)
-                else:
-                    values[record.key] = record.value
-        return values
 
     def _begin_at(self, state: changelog.State | None, begin: int, end: int) -> None:
         if state is None:  # the very first start: the log's beginning
@@ -187,6 +180,13 @@ class Ledger:
             self.committed = position
             _report(tally)
 
+    async def prove(self) -> None:
+        """Return only if the partition was still ours PROOF_SECONDS ago; PartitionLost if it is not. For what is about
+        to be written elsewhere: an owner without traffic commits nothing, and would never learn that it is none."""
+        async with self._flushing:
+            if self.ready.is_set() and not self.stopped and time.monotonic() - self._proven >= PROOF_SECONDS:
+                await self._transact(self.committed, {}, ())
+
     def acknowledge(self, entries: Iterable[Entry], position: int) -> None:
         """ClickHouse has got these as they were when `position` was committed; later changes stay unwritten."""
         for entry in entries:
@@ -217,8 +217,10 @@ class Ledger:
         records += [changelog.entry_record(self.source, entry, None) for entry in deleted]
         records.append(changelog.position_record(self.source, position, self._latest))
         started = time.perf_counter()
+        begun = time.monotonic()
         # The group's offset only tells Faust where to start and lag tools where we are: the changelog's counts.
         await self._owned.commit(Position(position), self._changelog.topic, records)
+        self._proven = begun
         metrics.TRANSACTION.labels("count").observe(time.perf_counter() - started)
 
     async def close(self) -> None:

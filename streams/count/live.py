@@ -29,9 +29,12 @@ REPEAT_SECONDS = 10.0
 
 
 class Live:
-    """Writes for the ledgers that `ledgers` names at each round."""
+    """Writes for the ledgers that `ledgers` names at each round; none while `held`, when partitions may be moving."""
 
-    def __init__(self, settings: Settings, ledgers: Callable[[], Iterable[Ledger]]) -> None:
+    def __init__(
+        self, settings: Settings, ledgers: Callable[[], Iterable[Ledger]], held: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._held = held
         self._writer = Writer(settings)
         self._interval = settings.live_upsert_seconds
         self._ledgers = ledgers
@@ -44,7 +47,8 @@ class Live:
         """Until cancelled."""
         while True:
             await asyncio.sleep(min(self._interval * 2**self._failures, max(LONGEST_DELAY, self._interval)))
-            await self.write()
+            if not self._held():  # to prove that a partition is ours would end us if it has just gone
+                await self.write()
 
     async def write(self) -> None:
         """One round: everything that is unwritten now, then the positions of now. What ClickHouse does not take stays
@@ -74,6 +78,8 @@ class Live:
             taken: dict[Ledger, list[Entry]] = {}
             for ledger, entry in some:
                 taken.setdefault(ledger, []).append(entry)
+            for ledger in taken:
+                await ledger.prove()  # else a tenant's entries could come back here after they were erased
             at = {ledger: ledger.committed for ledger in taken}
             # All rows of an entry at once and at one position: a version of it is whole or not there.
             await self._insert(LIVE_COUNTS, [row for ledger, entry in some for row in _rows(ledger, entry)])

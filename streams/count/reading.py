@@ -68,6 +68,18 @@ class LogReader:
             finally:
                 consumer.assign([])  # else it goes on fetching what nobody asked for
 
+    async def last_values(self, tp: TopicPartition) -> dict[bytes, bytes]:
+        """The last committed value of each key that is not deleted, of a log that is compacted."""
+        values: dict[bytes, bytes] = {}
+        begin, end = await self.bounds(tp)
+        async for records in self.read(tp, begin, end):
+            for record in records:
+                if record.value is None:
+                    values.pop(record.key, None)
+                else:
+                    values[record.key] = record.value
+        return values
+
     async def close(self) -> None:
         if self._consumer:
             await clients.stop(self._consumer)

@@ -275,6 +275,14 @@ class Publication:
     def _weeks(self) -> list[dt.date]:
         return list(self.database.value(_WEEKS, **self._parameters))
 
+    @property
+    def _number_before(self) -> int:
+        """The number that rows of the attempt before carry: an erasure moves the pointer's on, and writes no rows."""
+        if not self.attempts_before:
+            return 0
+        sql = "SELECT max(snapshot) FROM published_syncs WHERE attempt_id = {last:UUID}"
+        return int(self.database.value(sql, last=self.attempts_before[-1]))
+
     def _row(self, sql: str) -> dict[str, Any]:
         return self.database.rows(sql, **self._parameters)[0]
 
@@ -288,7 +296,7 @@ class Publication:
             "attempts_before": self.attempts[:-1],
             "attempt_before": self.attempts_before[-1] if self.attempts_before else nobody,
             "number": self.number,
-            "before": self.number - 1,
+            "before": self._number_before,
             "topic": self.topic,
             "cuts": dict(self.offsets),
             "since": {partition: self.offsets_before.get(partition, 0) for partition in self.offsets},

@@ -170,10 +170,12 @@ class Reclassification:
         All else is said as before: what is covered and how many is the same. StoreUnavailable: it is not known whether
         the pointer moved; who starts again sees it.
         """
-        (old,) = self.database.rows(
+        found = self.database.rows(
             "SELECT * FROM snapshots WHERE number = {number:UInt32} LIMIT 1", number=self.before.number
         )
-        row = old | {
+        if not found:  # an erasure took the number, and no earlier pointer stays
+            return None
+        row = found[0] | {
             "number": self.number, "attempts": [self.attempt], "catalogue_version": self.version,
             "cut": self.before.cut, "next_at": self.before.next_at, "published_at": clock.now(),
         }  # fmt: skip

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -30,7 +31,8 @@ def emit(file: Path, rejected: Path | None) -> None:
     size = None if piped else os.stat(file).st_size
     with bar() as shown, click.open_file(str(file), "rb") as source:
         task = shown.add_task("sending", total=size)
-        outcome = asyncio.run(send(settings, cast(BinaryIO, source), keep, lambda read: shown.advance(task, read)))
+        progress, tell = partial(shown.advance, task), shown.console.print
+        outcome = asyncio.run(send(settings, cast(BinaryIO, source), keep, progress, tell))
     for line, refusal in outcome.shown:
         click.echo(f"line {line}: {refusal}")
     if (more := outcome.rejected - len(outcome.shown)) > 0:

@@ -27,6 +27,9 @@ IN_FLIGHT = 64
 """Batches handed over and not acknowledged: bounds memory where Kafka is slower than the caller."""
 LARGEST = MAX_MESSAGE + 1024
 """Bytes of key and value: an event of the largest size with the longest key is below, the topic's limit above."""
+SILENCE_SECONDS = 15.0
+"""Kafka acknowledges within milliseconds; without a word for so long, somebody who waits is told why."""
+STOP_SECONDS = 10.0
 
 
 def like_java(key: bytes) -> int:
@@ -39,21 +42,24 @@ class Emitter:
 
     `accepted` and `refused` count messages; `errors` counts why Kafka refused. What was sent is on its way after at
     most `linger` seconds, or at `flush`. KafkaUnavailable if Kafka does not answer at the start or after a batch that
-    failed; a `patient` emitter waits then.
+    failed; a `patient` emitter waits then. A batch that is on its way when Kafka goes silent is waited for as long as
+    it takes, since its fate is not known; `tell` gets a sentence about that.
     """
 
     def __init__(self, settings: Settings, linger: float = 0.1, spread: Callable[[bytes], int] = like_java,
-                 patient: bool = False) -> None:  # fmt: skip
+                 patient: bool = False, tell: Callable[[str], None] = lambda text: None) -> None:  # fmt: skip
         self._settings = settings
         self._linger = linger
         self._spread = spread
         self._patient = patient
+        self._tell = tell
         self._open: dict[int, BatchBuilder] = {}
         self._in_flight: set[asyncio.Task[None]] = set()
         self._producer: AIOKafkaProducer
         self._partitions: list[int] = []
         self._timer: asyncio.Task[None] | None = None
         self._failed = False
+        self._told = -1
         self._renewing = asyncio.Lock()
         self.sent = self.accepted = self.refused = 0
         self.errors: Counter[str] = Counter()
@@ -79,7 +85,7 @@ class Emitter:
             if kind is None:
                 await self.flush()
         finally:
-            await self._producer.stop()
+            await self._stop()
 
     async def send(self, key: bytes | None, value: bytes) -> None:
         """Put one message into its partition's batch; waits only where Kafka lags behind.
@@ -107,7 +113,7 @@ class Emitter:
         for partition in list(self._open):
             await self._hand_over(partition)
         while self._in_flight:
-            await asyncio.wait(set(self._in_flight))
+            await self._one_answer()
 
     async def _hand_over(self, partition: int) -> None:
         if self._failed:
@@ -119,7 +125,25 @@ class Emitter:
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
         while len(self._in_flight) > IN_FLIGHT:
-            await asyncio.wait(set(self._in_flight), return_when=asyncio.FIRST_COMPLETED)
+            await self._one_answer()
+
+    async def _one_answer(self) -> None:
+        """Wait until Kafka has answered for one batch more."""
+        flying = set(self._in_flight)
+        done, _ = await asyncio.wait(flying, timeout=SILENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if not done and self._told != self.accepted:  # once in each stretch of silence, whoever waits
+            self._told = self.accepted
+            self._tell(
+                f"Kafka at {self._settings.kafka} has not answered for {SILENCE_SECONDS:.0f} s: {self.accepted} events "
+                "are accepted, the rest waits until it does. To give up press Ctrl-C, and send the file again later: "
+                "the same event_id counts once"
+            )
+        if not done:
+            await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _stop(self) -> None:
+        """Where Kafka is silent aiokafka would wait for ever, even for whoever gives up."""
+        await asyncio.wait([asyncio.create_task(self._producer.stop())], timeout=STOP_SECONDS)
 
     async def _deliver(self, batch: BatchBuilder, partition: int) -> None:
         records = batch.record_count()
@@ -139,8 +163,8 @@ class Emitter:
             if not self._failed:
                 return
             while self._in_flight:
-                await asyncio.wait(set(self._in_flight))
-            await asyncio.wait([asyncio.create_task(self._producer.stop())], timeout=10)
+                await self._one_answer()
+            await self._stop()
             make = partial(clients.idempotent_producer, self._settings)
             self._producer = await clients.started(make, self._settings, self._patient)
             self._failed = False

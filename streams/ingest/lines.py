@@ -39,15 +39,17 @@ class Outcome:
     errors: dict[str, int] = field(default_factory=dict)
 
 
-async def emit(settings: Settings, source: BinaryIO, rejected: Path, progress: Callable[[int], None]) -> Outcome:
+async def emit(
+    settings: Settings, source: BinaryIO, rejected: Path, progress: Callable[[int], None], tell: Callable[[str], None]
+) -> Outcome:
     """Send every line of `source` that is an event; write the others to `rejected` byte for byte.
 
-    `progress` is told the bytes read. The file is only made where a line was rejected, and then anew. UsageError if it
-    can't be, as a rule before the first event is sent.
+    `progress` is told the bytes read, and `tell` why it has to wait, where it has to. The file is only made where a
+    line was rejected, and then anew. UsageError if it can't be, as a rule before the first event is sent.
     """
     _can_be_written(rejected, source)
     outcome = Outcome()
-    emitter = Emitter(settings)
+    emitter = Emitter(settings, tell=tell)
     try:
         async with emitter:
             for lines in _chunks(source):

@@ -85,7 +85,7 @@ def erase(tenant: str, yes: bool) -> None:
             try:
                 return await rows.erase(positions)
             except Overtaken:
-                click.echo("another publisher was faster; beginning again with its snapshot")
+                click.echo("the tenant sent more, and somebody published it meanwhile; beginning again")
 
     rows.begin()
     snapshot = asyncio.run(run())

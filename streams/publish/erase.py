@@ -6,7 +6,7 @@ snapshot whose totals say so. Every step may be taken again, so whoever was kill
 
 from streams.clickhouse.client import Database
 from streams.clickhouse.queries.erasure import Erasure
-from streams.clickhouse.queries.published import Pointer, latest
+from streams.clickhouse.queries.published import latest
 from streams.clickhouse.writer import in_thread
 from streams.config import Settings
 from streams.errors import SyncLogsError, UsageError, WorkerBehind
@@ -19,7 +19,7 @@ from streams.publish.weekly import LONGEST_STATEMENT, show
 
 
 class Overtaken(Exception):
-    """Another publisher was faster, and what it published may hold the tenant: take every step again."""
+    """The tenant goes on sending, and somebody has published that meanwhile: take every step again."""
 
 
 class TenantRows:
@@ -69,15 +69,24 @@ class TenantRows:
                 )
 
     def _erase(self, positions: dict[int, int]) -> int | None:
-        before = latest(self._database)
-        # A publication behind the positions has rows of what the tenant has sent since, which are not to be deleted.
-        if before and any(cut > positions.get(partition, 0) for partition, cut in before.cuts.items()):
-            raise Overtaken
-        for table in self._rows.tables:
-            if deleted := self._rows.delete(table, positions):
-                self._say(f"{table}: {deleted} rows deleted")
-            reach(Step.ERASE_DELETED)
-        number = self._publish(before)
+        while True:
+            before = latest(self._database)
+            # Published from behind the positions is what the tenant has sent since: it is not to be deleted, and
+            # can't be told from the rest in sums of a sync or a day.
+            beyond = before and any(cut > positions.get(partition, 0) for partition, cut in before.cuts.items())
+            if beyond and self._rows.sent_later(positions):
+                raise Overtaken
+            self._delete(positions)
+            reach(Step.ERASE_POINTING)
+            number = self._rows.point(before) if before else None
+            if number is not None or latest(self._database) is None:
+                break
+            self._say("another publisher was faster; deleting what it published")
+        if number is not None:
+            reach(Step.ERASE_POINTED)
+            self._say(f"snapshot {number} is published")
+            self._rows.forget_earlier(number)
+            self._show()
         # A publisher that lost the number may have written rows meanwhile, of an attempt that nobody will read.
         for table in self._rows.tables:
             self._rows.delete(table, positions, up_to=number or 1)
@@ -85,18 +94,11 @@ class TenantRows:
         self._rows.finish()
         return number
 
-    def _publish(self, before: Pointer | None) -> int | None:
-        reach(Step.ERASE_POINTING)
-        number = self._rows.point(before) if before else None
-        if number is None:
-            if latest(self._database) is not None:
-                raise Overtaken
-            return None
-        reach(Step.ERASE_POINTED)
-        self._say(f"snapshot {number} is published")
-        self._rows.forget_earlier(number)
-        self._show()
-        return number
+    def _delete(self, positions: dict[int, int]) -> None:
+        for table in self._rows.tables:
+            if deleted := self._rows.delete(table, positions):
+                self._say(f"{table}: {deleted} rows deleted")
+            reach(Step.ERASE_DELETED)
 
     def _show(self) -> None:
         """Set the metrics; nothing of ours that goes wrong here makes the erasure look failed."""

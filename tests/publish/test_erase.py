@@ -8,7 +8,7 @@ import pytest
 
 from streams import clock
 from streams.clickhouse.queries import erasure
-from streams.clickhouse.queries.published import latest, standing
+from streams.clickhouse.queries.published import Pointer, latest, standing
 from streams.errors import UsageError, WorkerBehind
 from streams.failpoints import Step
 from streams.publish.erase import Overtaken, TenantRows
@@ -197,7 +197,7 @@ async def test_before_the_first_publication_rows_go_and_nothing_is_published(sta
     assert stage.database.value("SELECT count() FROM sync_records") == 3
 
 
-async def test_a_publication_behind_the_positions_makes_it_begin_again(stage: World) -> None:
+async def test_what_the_tenant_sent_since_and_somebody_published_makes_it_begin_again(stage: World) -> None:
     await history(stage)
     positions = ends(stage)
     await stage.arrive(*results(2, tenant="T2", sync="S9"))
@@ -209,23 +209,27 @@ async def test_a_publication_behind_the_positions_makes_it_begin_again(stage: Wo
     assert holding(stage) == []
 
 
-async def test_a_publication_that_takes_the_number_makes_it_begin_again(
+async def test_a_publication_that_takes_the_number_is_rid_of_the_tenant_too(
     stage: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await history(stage)
 
-    def publish_first(reached: Step) -> None:
-        if reached == Step.ERASE_POINTING and len(stage.snapshots()) == 2:
-            asyncio.run(stage.publish(now=True))
-
-    monkeypatch.setattr("streams.publish.erase.reach", publish_first)
+    loop = asyncio.get_running_loop()
+    before = others(stage)
     point = erasure.Erasure.point
-    monkeypatch.setattr(erasure.Erasure, "point", lambda self, before: point(self, before))
-    with pytest.raises(Overtaken):
-        await run(stage)
+    published: list[int] = []
+
+    def overtaken(rows: erasure.Erasure, pointer: Pointer) -> int | None:
+        if not published:
+            snapshot = asyncio.run_coroutine_threadsafe(stage.publish(now=True), loop).result(60)
+            published.append(snapshot.number)
+        return point(rows, pointer)
+
+    monkeypatch.setattr(erasure.Erasure, "point", overtaken)
     assert await run(stage) == 4
+    assert published == [3] and [row["number"] for row in stage.snapshots()] == [4]
     assert holding(stage) == []
-    assert [row["number"] for row in stage.snapshots()] == [4]
+    assert others(stage)["sync_records"] == before["sync_records"]
 
 
 async def test_it_waits_for_store_and_says_who_is_behind(stage: World) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from schemas.rows import PUBLISHED, SNAPSHOTS
+from schemas.rows import PUBLISHED, SNAPSHOTS, SYNC_MARKS, SYNC_RECORDS
 from streams import clock
 from streams.clickhouse.client import Database
 from streams.clickhouse.queries.publication import Publication
@@ -80,6 +80,15 @@ class Erasure:
         if found:
             self.database.command(f"ALTER TABLE {table} DELETE WHERE {where} {_AT_ONCE}", **bound)
         return found
+
+    def sent_later(self, positions: Mapping[int, int]) -> bool:
+        """Whether a result or mark of the tenant from behind the positions is stored."""
+        later = _LATER.format(offset="kafka_offset", later=">=")
+        bound: dict[str, Any] = {"tenant": self.tenant, "topic": self.topic, "positions": dict(positions)}
+        return any(
+            self.database.value(f"SELECT count() FROM {table} WHERE {_OF_TENANT} AND {later}", **bound)
+            for table in (SYNC_RECORDS.table, SYNC_MARKS.table)
+        )
 
     def _unless_later(self, table: str) -> str:
         columns = self._tables[table]

@@ -1,5 +1,5 @@
 # The commands of this project. `make run` and `make test` do all set-up by themselves.
-.PHONY: help run once test bench check setup setup-test lock
+.PHONY: help run once test soak bench check setup setup-test lock
 
 DATA ?= data
 ARGS ?=
@@ -15,6 +15,9 @@ once: setup  ## feed six months, publish, compare page, CSV, API and SQL, end
 
 test: setup-test check  ## all tests, on real parts
 	@.venv/bin/python -m pytest $(ARGS)
+
+soak: setup-test  ## half an hour of faults to everything; ARGS="--seconds 120 --seed 7"
+	@exec .venv/bin/python -m tests.delivery --seconds 1800 test_soak $(ARGS)
 
 check: setup-test  ## ruff and mypy
 	@.venv/bin/ruff check .

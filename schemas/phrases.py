@@ -7,7 +7,7 @@ pattern can backtrack.
 
 import re
 from collections.abc import Mapping
-from itertools import product
+from itertools import permutations, product
 from typing import Final
 
 BORDER: Final = "|"
@@ -15,8 +15,10 @@ BORDER: Final = "|"
 MOST_PHRASES: Final = 128
 MOST_WORDS: Final = 10
 MOST_PLACES: Final = 4
-_TOKEN = re.compile(r"[()|\[\]~^$]|\{\w+\}|\*?[^\W_]+\*?|<[a-z]+>|#")
+MOST_IN_ANY_ORDER: Final = 3
+_TOKEN = re.compile(r"[()|\[\]~&^$]|\{\w+\}|\*?[^\W_]+\*?|<[a-z]+>|#")
 _SHORTEST_PART = {True: 3, False: 2}  # of a word in ASCII, and of one in another script, that a star completes
+_SHORTEST_STEM = {True: 5, False: 4}  # the same with a star on both sides: *abgeschlossen*
 
 Phrase = tuple[tuple[str, ...], ...]
 """Words one right behind the other; each is any of some texts, with `*` for the rest of a word."""
@@ -42,14 +44,14 @@ class _Reader:
         self._tokens = _TOKEN.findall(pattern)
         if "".join(self._tokens) != "".join(pattern.split()):
             wrong = _TOKEN.sub(" ", pattern).split()[0]
-            raise PhraseError(f"{wrong!r} is not part of the language: words, word*, ( | ) [ ] {{term}} ~ ^ $ only")
+            raise PhraseError(f"{wrong!r} is not part of the language: words, word*, ( | ) [ ] {{term}} ~ & ^ $ only")
         self._at = 0
 
     def ways(self) -> tuple[Way, ...]:
-        found = [self._way()]
+        found = self._alternative_ways()
         while self._next() == "|":
             self._at += 1
-            found.append(self._way())
+            found += self._alternative_ways()
         self._end()
         return tuple(found)
 
@@ -58,22 +60,27 @@ class _Reader:
         self._end()
         return found
 
-    def _way(self) -> Way:
-        places = [self._place()]
-        while self._next() == "~":
+    def _alternative_ways(self) -> list[Way]:
+        places, between = [self._place()], set[str]()
+        while self._next() in ("~", "&"):
+            between.add(self._next())
             self._at += 1
             places.append(self._place())
-        if len(places) > MOST_PLACES:
-            raise PhraseError(f"has more than {MOST_PLACES - 1} gaps (~); what is far apart says nothing together")
+        if len(places) > (MOST_PLACES if between != {"&"} else MOST_IN_ANY_ORDER):
+            raise PhraseError(
+                f"has more than {MOST_PLACES - 1} gaps (~), or {MOST_IN_ANY_ORDER - 1} (&); they say little together"
+            )
+        if len(between) > 1:
+            raise PhraseError("mixes ~ and &; make two patterns of it")
         if not any(all(map(_tells, place)) for place in places):
             raise PhraseError("can match without a word of its own; one place needs words that always stand there")
-        return tuple(places)
+        return [tuple(way) for way in permutations(places)] if between == {"&"} else [tuple(places)]
 
     def _place(self) -> Place:
         found = self._concatenation()
         for phrase in found:
             if not phrase:
-                raise PhraseError("has a place where nothing must stand; leave out the ~ or the [ ]")
+                raise PhraseError("has a place where nothing must stand; leave out the ~, the & or the [ ]")
             if len(phrase) > MOST_WORDS:
                 raise PhraseError(f"has more than {MOST_WORDS} words one after the other; ~ stands for the middle")
         return tuple(found)
@@ -85,12 +92,12 @@ class _Reader:
             self._at += 1
             found += self._concatenation()
         if self._next() != closing:
-            raise PhraseError(f"a bracket is not closed, or holds a ~: {closing!r} is missing")
+            raise PhraseError(f"a bracket is not closed, or holds a ~ or &: {closing!r} is missing")
         return _merged(found)
 
     def _concatenation(self) -> list[Phrase]:
         found: list[Phrase] = [()]
-        while (token := self._next()) not in ("", "|", ")", "]", "~"):
+        while (token := self._next()) not in ("", "|", ")", "]", "~", "&"):
             self._at += 1
             found = [(*before, *one) for before, one in product(found, self._item(token))]
             if len(found) > MOST_PHRASES:
@@ -109,10 +116,9 @@ class _Reader:
         if token in "^$":
             return [((BORDER,),)]
         part = token.strip("*")
-        if part != token and len(part) < _SHORTEST_PART[part.isascii()]:
+        shortest = (_SHORTEST_STEM if token[:1] == token[-1:] == "*" else _SHORTEST_PART)[part.isascii()]
+        if part != token and len(part) < shortest:
             raise PhraseError(f"{token!r} would match too many words; write more of it")
-        if token[:1] == token[-1:] == "*":
-            raise PhraseError(f"{token!r} has a star on both sides; one side must be what the word begins or ends with")
         if token != token.lower():
             raise PhraseError(f"{token!r} must be lower-case, as the texts are that it is compared with")
         return [((token,),)]

@@ -19,11 +19,14 @@ _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": 
 _URL = re.compile(r"(?:https?://|www\.)[^\s\"'<>]{1,2000}")
 _EMAIL = re.compile(r"(?<![\w.+#-])[\w.+#-]{1,64}@[\w#-]{1,63}(?:\.[\w#-]{1,63}){1,6}")
 _QUOTED = re.compile(r"\"[^\"]{0,60}\"|'(?<!\w')[^']{0,60}'(?!\w)")
-_NUMBER = re.compile(r"1(?:[\w#.,:/-]{0,64}1)?(?:\w{4,20})?")
+_NUMBER = re.compile(r"1(?:[\w#.,:/-]{0,64}1)?(?:\w{4,20})?", re.ASCII)
 _CAMEL = re.compile(r"[A-Z](?<=[a-z][A-Z])(?=[a-z])")
 _WORDS_IN_A_VALUE = 4
 _PUNCTUATION = bytes.maketrans(b"\"'()[]{},:=+*&%$\\/-.@^~_`", b" " * 25)
-_WIDE = str.maketrans({"。": "|", "、": " ", "，": " ", "「": " ", "」": " ", "¡": " ", "¿": " ", "–": " ", "—": " "})
+_LATIN = {code: unicodedata.normalize("NFD", chr(code))[0] for code in range(0xC0, 0x180)} | {ord("ß"): "ss"}
+_WIDE = _LATIN | str.maketrans(
+    {"。": "|", "、": " ", "，": " ", "「": " ", "」": " ", "¡": " ", "¿": " ", "–": " ", "—": " "}
+)
 
 
 def clip(text: str) -> str:
@@ -63,7 +66,7 @@ def template(blurred: str) -> str:
 
 
 def words(template: str) -> str:
-    """The words of a template: no punctuation, sentences parted by ` | `, contractions in full."""
+    """The words of a template: no punctuation or accents, sentences parted by ` | `, contractions in full."""
     text = template
     if "'" in text:
         text = text.replace("can't", "can not").replace("won't", "will not").replace("n't", " not")
@@ -81,6 +84,11 @@ def words(template: str) -> str:
     if not text.isascii():
         text = text.translate(_WIDE).replace("|", " | ")
     return text.encode("utf-8", "surrogatepass").translate(_PUNCTUATION).decode("utf-8", "surrogatepass").rstrip("!?; ")
+
+
+def plain(text: str) -> str:
+    """The text without accents: half of the systems that write in these languages leave them out."""
+    return text if text.isascii() else text.translate(_LATIN)
 
 
 def _value(quoted: re.Match[str]) -> str:

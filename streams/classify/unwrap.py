@@ -33,7 +33,7 @@ _LOUD = frozenset(
 _FIELDED = frozenset(
     (
         "errors", "error", "fields", "fielderrors", "field_errors", "validationerrors", "validation_errors",
-        "modelstate", "messages", "errormessages", "message", "invalid", "invalidfields", "usererrors",
+        "modelstate", "messages", "errormessages", "params", "message", "invalid", "invalidfields", "usererrors",
     )
 )
 """Under these a key of any name is a field, and what stands under it is said of that field."""
@@ -57,7 +57,8 @@ _TAG = re.compile(r"<(?!value>|email>|url>)([/!?]?)([a-zA-Z][\w:-]{0,40}|-)[^<>]
 _ANY_TAG = re.compile(r"<[^<>]{0,400}>?")
 _INLINE = frozenset(("b", "i", "a", "em", "strong", "span", "code", "u", "font", "small"))
 _TAG_WORDS = re.compile(
-    r"\b(code|errorcode|message|msg|reason|description|errormessage)=(?:\"([^\"<>]{1,300})\"|'([^'<>]{1,300})')", re.I
+    r"\b(code|errorcode|message|msg|reason|description|errormessage|statusmessage)=(?:\"([^\"<>]{1,300})\"|'([^'<>]{1,300})')",
+    re.I,
 )
 _SILENT = re.compile(r"<(style|script)\b", re.IGNORECASE)
 _CODE = re.compile(r"[A-Z][A-Z0-9]{1,30}(?:_[A-Z0-9]{1,30}){1,8}")

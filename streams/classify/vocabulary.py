@@ -7,10 +7,16 @@ bits of all that match it.
 import re
 from collections import defaultdict
 
+from streams.classify.mask import plain
+
 FIRST_UNSPACED = "\u2e80"
 """From here on are the scripts that write words without spaces."""
 _INDEXED = 3
+_INDEXED_STEM = 5
+_SHORTEST_COMPOUND = 8
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _UNSPACED = re.compile(f"[{FIRST_UNSPACED}-\U0010ffff]")
+_GLUED = re.compile(f"(?<=[a-z0-9>#])(?=[{FIRST_UNSPACED}-\U0010ffff])")
 
 
 class Vocabulary:
@@ -20,16 +26,24 @@ class Vocabulary:
         self._exact: dict[str, tuple[int, int]] = {}
         self._starts: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
         self._ends: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+        self._stems: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
         self._short_starts: dict[str, tuple[int, int]] = {}
         self._unspaced: dict[str, list[str]] = defaultdict(list)
 
     def add(self, text: str, in_phrases: int, alone: int) -> None:
+        """Takes a word of a pattern, without its accents and, if they are umlauts, with their other spelling too."""
+        for spelling in {plain(text), plain(text.translate(_UMLAUTS))}:
+            self._add(spelling, in_phrases, alone)
+
+    def _add(self, text: str, in_phrases: int, alone: int) -> None:
         part = text.strip("*")
-        if text.startswith("*"):
-            table = self._ends[part[-_INDEXED:]]
-        elif part >= FIRST_UNSPACED or (text != part and len(part) < _INDEXED):
-            # The parts of an unspaced text are the longest that are known, which may be more than one pattern says.
+        if part >= FIRST_UNSPACED or (text != part and len(part) < _INDEXED):
+            # An unspaced text is parted into all parts that are known.
             table = self._short_starts
+        elif text[0] == text[-1] == "*":
+            table = self._stems[part[:_INDEXED_STEM]]
+        elif text[0] == "*":
+            table = self._ends[part[-_INDEXED:]]
         else:
             table = self._exact if text == part else self._starts[part[:_INDEXED]]
         before = table.get(part, (0, 0))
@@ -44,7 +58,15 @@ class Vocabulary:
             or word[:_INDEXED] in self._starts
             or word[-_INDEXED:] in self._ends
             or not word.isascii()
+            or (len(word) >= _SHORTEST_COMPOUND and bool(self._stems_in(word)))
         )
+
+    def _stems_in(self, word: str) -> list[str]:
+        """The beginnings of stems that stand somewhere in a word, which may be a compound."""
+        stems = self._stems
+        return [
+            start for at in range(len(word) - _INDEXED_STEM + 1) if (start := word[at : at + _INDEXED_STEM]) in stems
+        ]
 
     def of(self, word: str) -> tuple[int, int]:
         """The bits of everything that a word of a text matches."""
@@ -54,6 +76,9 @@ class Vocabulary:
             found += [bits for part, bits in self._starts[start].items() if word.startswith(part)]
         if (end := word[-_INDEXED:]) in self._ends:
             found += [bits for part, bits in self._ends[end].items() if word.endswith(part)]
+        if len(word) >= _SHORTEST_COMPOUND:
+            stems = dict.fromkeys(self._stems_in(word))
+            found += [bits for start in stems for part, bits in self._stems[start].items() if part in word]
         if not word.isascii():
             found += [
                 self._short_starts[word[:size]] for size in range(1, len(word) + 1) if word[:size] in self._short_starts
@@ -64,17 +89,17 @@ class Vocabulary:
         return in_phrases, alone
 
     def parted(self, text: str) -> list[str]:
-        """The words of a text; where a script has no spaces, the longest parts that some pattern knows."""
+        """The words of a text; where a script has no spaces, all parts that patterns know, though they overlap."""
         if text.isascii() or not _UNSPACED.search(text):
             return text.split()
-        out, at, plain, known = list[str](), 0, 0, self._unspaced
+        text = _GLUED.sub(" ", text)
+        out, at, rest, known = list[str](), 0, 0, self._unspaced
         while at < len(text):
             for part in known.get(text[at], ()):
                 if text.startswith(part, at):
-                    out += text[plain:at].split()
+                    out += text[rest:at].split() if rest < at else ()
                     out.append(part)
-                    at = plain = at + len(part)
-                    break
-            else:
-                at += 1
-        return out + text[plain:].split()
+                    rest = max(rest, at + len(part))
+                    break  # a shorter one from here begins it, and `of` tells so
+            at += 1
+        return out + text[rest:].split()

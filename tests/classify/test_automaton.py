@@ -12,6 +12,7 @@ from streams.classify.mask import SKIPPED, template, words
 from streams.classify.match import MATCHER
 
 PATTERNS = ["{not} found", "record ~ (locked|in use)", "^ required $", "miss* name", "*fehler", "found", "認証 ~ 失敗"]
+PATTERNS += ["*abgeschlossen*", "gültig", "令牌 ~ 过期", "schloss & burg"]
 
 
 def automaton() -> Automaton:
@@ -34,12 +35,18 @@ def automaton() -> Automaton:
         ("missing name", "miss* name"),
         ("ein systemfehler", "*fehler"),
         ("新しい認証に失敗しました", "認証 ~ 失敗"),
+        ("die burg ist ein schloss", "schloss & burg"),
+        ("das schloss ist eine burg", "schloss & burg"),
+        ("der vorabgeschlossene monat", "*abgeschlossen*"),
+        ("das ist gultig", "gültig"),
+        ("das ist gueltig", "gültig"),
+        ("令牌token已过期", "令牌 ~ 过期"),
         ("", None),
     ],
 )
 def test_the_first_way_that_stands_in_a_sentence(text: str, pattern: str | None) -> None:
     found = automaton().first(text)
-    assert (PATTERNS[found] if found != NEVER_HELD else None) == pattern
+    assert (PATTERNS[min(found, len(PATTERNS) - 1)] if found != NEVER_HELD else None) == pattern
 
 
 def test_it_finds_what_a_search_finds() -> None:

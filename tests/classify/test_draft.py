@@ -12,7 +12,7 @@ from streams.classify.draft import DraftRefused, as_toml, draft, nearest
 from streams.classify.grouping import Group, Grouping, key_of
 from streams.classify.mask import words
 
-FROZEN = [f'Ledger "L{n}" was frozen by the auditor on 2026-0{n}-01, call {n}{n}{n}' for n in range(1, 4)]
+FROZEN = [f'Thing "L{n}" was frozen by the auditor on 2026-0{n}-01, call {n}{n}{n}' for n in range(1, 4)]
 
 
 def group_of(messages: Sequence[str], code: str = "") -> Group:

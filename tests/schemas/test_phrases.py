@@ -21,6 +21,11 @@ def test_a_gap_parts_places_and_a_bar_parts_ways() -> None:
     assert len(first) == 2 and len(second) == 1
 
 
+def test_both_orders_are_two_ways() -> None:
+    first, second = ways("one & two", TERMS)
+    assert first == second[::-1]
+
+
 def test_a_term_stands_for_its_words() -> None:
     ((phrases,),) = ways("{gone}", TERMS)
     assert set(phrases) == {(("gone",),), (("no",), ("longer",), ("there",))}
@@ -39,7 +44,9 @@ def test_a_term_stands_for_its_words() -> None:
         ("[one]", "nothing must stand"),
         ("# ~ #", "a word of its own"),
         ("ab*", "too many words"),
-        ("*some*", "star on both sides"),
+        ("*some*", "too many words"),
+        ("one ~ two & three", "mixes"),
+        ("a & b & c & d", "gaps"),
         ("One", "lower-case"),
         ("a ~ b ~ c ~ d ~ e", "gaps"),
         ("a b c d e f g h i j k", "words one after the other"),

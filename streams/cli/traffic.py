@@ -16,7 +16,8 @@ from streams.cli.progress import bar
 
 @click.command(short_help="Send the events of a file to Kafka.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--rejected", type=click.Path(dir_okay=False, path_type=Path), help="Where lines go that are no events.")
+@click.option("--rejected", type=click.Path(dir_okay=False, path_type=Path),
+              help="Where lines go that are no events; else FILE.rejected, or rejected.ndjson.")  # fmt: skip
 def emit(file: Path, rejected: Path | None) -> None:
     """Send the events of FILE, one JSON object a line, to Kafka; `-` reads standard input.
 

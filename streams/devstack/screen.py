@@ -53,7 +53,7 @@ class Screen:
             f"\nThe page     {parts.sign_in}\n"
             f"             signs you in as {parts.tenant}; others: {', '.join(others)} ...\n"
             f"             (synclogs token --tenant NAME prints a token for one)\n"
-            f"Events       {live}; send your own: SYNCLOGS_KAFKA={parts.settings.kafka} synclogs emit FILE\n"
+            f"Events       {live}; send your own: see the README\n"
             f"SQL          {parts.settings.clickhouse}/?database={parts.settings.database}&query=SELECT+count()"
             "+FROM+sync_records\n"
             f"Everything   {parts.folder.path / 'stack.json'}, logs in {parts.folder.path / 'logs'}\n"

@@ -31,10 +31,7 @@ class StackDir:
         """What signs this stack's tokens; made at the first start, readable by its owner only."""
         file = self.path / "secret"
         if not file.exists():
-            half = file.with_suffix(".new")
-            with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-                out.write(secrets.token_urlsafe(48))
-            half.replace(file)
+            _write(file, secrets.token_urlsafe(48))
         return file.read_text()
 
     def remembered(self, name: str) -> Any:
@@ -43,11 +40,15 @@ class StackDir:
         return json.loads(file.read_text()) if file.exists() else None
 
     def remember(self, name: str, value: Any) -> None:
-        """Written whole or not at all: a reader never sees half a file."""
-        file = self.path / f"{name}.json"
-        half = file.with_suffix(".new")
-        half.write_text(json.dumps(value, indent=1) + "\n")
-        half.replace(file)
+        """Written whole or not at all: a reader never sees half a file. For the owner only: some hold tokens."""
+        _write(self.path / f"{name}.json", json.dumps(value, indent=1) + "\n")
+
+
+def _write(file: Path, text: str) -> None:
+    half = file.with_suffix(".new")
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.write(text)
+    half.replace(file)
 
 
 def read_secret(path: Path) -> str:

@@ -73,7 +73,7 @@ def reconciliation(pointer: Pointer) -> str:
     if pointer.reconciliation == "differs":
         return (
             f"The independent live count differed from these figures by {pointer.difference} at the time of the cut. "
-            "The figures here come from the stored records."
+            "The figures here come from the stored records, where an event that was sent again is one."
         )
     return "These figures were not checked against the independent live count: it was not there in time."
 

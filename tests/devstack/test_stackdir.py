@@ -49,3 +49,9 @@ def test_what_is_remembered_is_there_whole_and_nothing_half_is_left(folder: Stac
         folder.remember("history", value)
         assert folder.remembered("history") == value == json.loads((tmp_path / "history.json").read_text())
     assert not list(tmp_path.glob("*.new"))
+
+
+def test_what_is_remembered_is_for_the_owner_only_since_it_may_hold_tokens(folder: StackDir, tmp_path: Path) -> None:
+    folder.remember("stack", {"token": "t"})
+    assert folder.remembered("stack") == {"token": "t"}
+    assert stat.S_IMODE((tmp_path / "stack.json").stat().st_mode) == 0o600

@@ -60,7 +60,7 @@ def template(blurred: str) -> str:
         text = _QUOTED.sub(_value, text)
     if "1" in text:
         text = _NUMBER.sub("#", text)
-    text = _CAMEL.sub(_split, text)
+    text = parted(text)
     # Tags can be longer than what they stand for; the rules count on the bound.
     return clip(" ".join(text.lower().split()))
 
@@ -84,6 +84,11 @@ def words(template: str) -> str:
     if not text.isascii():
         text = text.translate(_WIDE).replace("|", " | ")
     return text.encode("utf-8", "surrogatepass").translate(_PUNCTUATION).decode("utf-8", "surrogatepass").rstrip("!?; ")
+
+
+def parted(text: str) -> str:
+    """The text with its CamelCase words split, as codes of many systems are written."""
+    return _CAMEL.sub(_split, text)
 
 
 def plain(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from schemas.reasons import CATALOGUE, UNCLASSIFIED, Catalogue
 from streams.classify.automaton import Automaton
-from streams.classify.mask import SKIPPED, words
+from streams.classify.mask import SKIPPED, parted, words
 
 
 class Verdict(NamedTuple):
@@ -53,7 +53,7 @@ class Matcher:
 
     def words(self, code: str, template: str) -> Verdict:
         """What codes and words say. A code inside the text wins over the one beside it: it is nearer to the cause."""
-        text = f"{code.lower()} | {template}" if code else template
+        text = f"{parted(code).lower()} | {template}" if code else template
         if "_" in text:
             for token in reversed(_TOKEN.findall(text)):
                 if "_" in token and (verdict := self._codes.get(token)) is not None:

@@ -14,6 +14,7 @@ def test_a_code_wins_over_words() -> None:
 
 def test_an_unknown_code_speaks_by_its_words() -> None:
     assert MATCHER.words("CUSTOMER_ALREADY_EXISTS_HERE", "").reason == "duplicate_record"
+    assert MATCHER.words("EntityAlreadyExists", "").reason == "duplicate_record"
 
 
 def test_nothing_speaks_for_words_of_no_family() -> None:

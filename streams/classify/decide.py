@@ -1,16 +1,18 @@
 """The reason of an error and of a record, with bounded caches in front of the rules.
 
 In come a direction and errors as (code, message, field); out go reason codes of the catalogue. The path of a message:
-its exact text, else the text with its digits blurred, else unwrapped and masked, else the rules. Each step is a
-function of what its cache is keyed by, so a cache never changes an answer.
+its exact text, else the text with its digits blurred, else unwrapped and masked, else the rules, else what it is most
+like. Each step is a function of what its cache is keyed by, so a cache never changes an answer.
 """
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from schemas.errors import LABELLED
 from schemas.reasons import CATALOGUE, UNCLASSIFIED
 from streams.classify.cache import BoundedCache
+from streams.classify.likeness import Likeness
 from streams.classify.mask import blur, clip, sharp, template
 from streams.classify.match import MATCHER, Verdict
 from streams.classify.unwrap import unwrap
@@ -114,6 +116,8 @@ def _verdict(code: str, message: str, blurred: str) -> Verdict:
     verdict = _templates.get(key)
     if verdict is None:
         verdict = MATCHER.words(code, masked)
+        if not verdict.by:
+            verdict = LIKENESS.verdict(code, masked)
         _templates.keep(key, verdict, masked.__sizeof__() + code.__sizeof__())
     return verdict if verdict.by else _by_number(code, message)
 
@@ -134,3 +138,8 @@ def _unwrapped(message: str) -> str:
 def _by_number(code: str, message: str) -> Verdict:
     """Numbers speak last, and are just what templates do not hold."""
     return MATCHER.number(code, clip(_unwrapped(message)) if _DIGIT.search(message) else "")
+
+
+_LEARNED = [(one.reason, "", one.message) for one in LABELLED]
+_LEARNED += [(reason.code, one.code, one.message) for reason in CATALOGUE.reasons for one in reason.positive]
+LIKENESS: Final = Likeness(CATALOGUE, ((reason, code, template_of(message)) for reason, code, message in _LEARNED))

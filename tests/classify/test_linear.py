@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.reasons import CATALOGUE
-from streams.classify import decide, loose, mask, match, outcome, unwrap
+from streams.classify import decide, likeness, loose, mask, match, outcome, unwrap
 
 LARGEST = 8192
 HOSTILE = [
@@ -50,7 +50,7 @@ def test_twice_the_message_costs_at_most_twice_the_work(unit: str) -> None:
     assert whole <= 2.2 * half + 50
 
 
-@pytest.mark.parametrize("module", [loose, mask, match, outcome, unwrap], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [likeness, loose, mask, match, outcome, unwrap], ids=lambda module: module.__name__)
 def test_no_expression_of_our_own_repeats_without_bound(module: object) -> None:
     values = [one for value in vars(module).values() for one in (value.values() if type(value) is dict else (value,))]
     expressions = [value.pattern for value in values if isinstance(value, re.Pattern)]

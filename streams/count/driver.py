@@ -19,7 +19,7 @@ from faust.types.tuples import ConsumerMessage
 
 from streams import memory
 from streams.config import Settings
-from streams.kafka import clients
+from streams.kafka import clients, closed
 
 FETCH_BYTES = 1 << 19
 """Most of one partition and so of one run: a few thousand records, over which the cost of a Faust event is nothing."""
@@ -107,6 +107,7 @@ class CountTable(faust.Table[Any, Any]):
 def prepare_process() -> None:
     """Once, before anything else: uvloop here and in Faust's consumer thread, raw records, and what threads cost."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    closed.prepare()
     fetcher.PartitionRecords = RawRecords
     memory.settle()
     # Faust's thread and this one take the interpreter from each other every 5 ms, each time with cold caches: a tenth

@@ -16,6 +16,8 @@ from streams.logs import log
 
 SECONDS = QUIET_SECONDS
 STUCK_SECONDS = 15.0
+DEAF_SECONDS = 60.0
+"""A client that gets no answer for so long may never get one again, while Kafka is there: begin anew."""
 
 
 class Watch:
@@ -29,20 +31,22 @@ class Watch:
         self._alive = time.monotonic()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled, or until Kafka has not answered for DEAF_SECONDS: its error, which ends the worker."""
         while True:
             await asyncio.sleep(SECONDS)
             try:
                 await self.look()
             except (KafkaError, OSError) as error:
                 log("count").warning("ends_unknown", error=repr(error))
+                if time.monotonic() - self._alive > DEAF_SECONDS:
+                    raise
 
     async def look(self) -> None:
         """One round: catch up, then say how far behind each ledger is."""
-        self._alive = time.monotonic()
         metrics.HALTED.labels("count").set(sum(bool(ledger.stopped) for ledger in self._ledgers()))
         ledgers = [ledger for ledger in self._ledgers() if ledger.ready.is_set()]
         ends = await self._reader.ends(ledger.source for ledger in ledgers) if ledgers else {}
+        self._alive = time.monotonic()  # not before it has answered: a worker that is deaf to Kafka must not look ready
         for ledger in ledgers:
             await ledger.catch_up(ends[ledger.source])
         for ledger in ledgers:

@@ -19,6 +19,7 @@ from streams.errors import SyncLogsError
 from streams.kafka import clients
 from tests.delivery.processes import until
 
+GAP_SECONDS = 3.0
 LOOK_SECONDS = 5.0
 """A broker that is away is asked again after that."""
 
@@ -35,6 +36,7 @@ class Progress:
         self._settings = settings
         self._every = every
         self._tps = [TopicPartition(settings.records_topic, number) for number in range(settings.partitions)]
+        self._looks: list[float] = []
         self._well: dict[tuple[str, int], list[float]] = {}
         """When a partition was seen to have got on, or to have nothing left to do."""
 
@@ -57,6 +59,12 @@ class Progress:
                 edges = [begin, *marks, end]
                 found[role, tp.partition] = max(b - a for a, b in zip(edges, edges[1:], strict=False))
         return found
+
+    def answered(self, begin: float, end: float) -> float:
+        """Since when Kafka answered without a gap until `end`, not before `begin`: nobody can get on without it."""
+        looks = [at for at in self._looks if begin < at < end]
+        edges = [begin, *looks, end]
+        return max((b for a, b in zip(edges, edges[1:], strict=False) if b - a > GAP_SECONDS), default=begin)
 
     def longest(self, role: str, windows: Iterable[tuple[float, float]]) -> float:
         """The longest pause of any partition of a role within any of these windows; 0 without one."""
@@ -97,3 +105,4 @@ class Progress:
                     self._well.setdefault(key, []).append(now)
                 self.lags[key] = ends[tp] - position.offset
                 self.positions[key] = max(position.offset, self.positions.get(key, -1))
+        self._looks.append(time.monotonic())

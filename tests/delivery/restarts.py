@@ -5,6 +5,7 @@ is for the caller to look at.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -13,6 +14,8 @@ from tests.delivery.processes import until
 from tests.delivery.progress import Progress
 
 SEEN_SECONDS = 0.6
+READY_SECONDS = 60.0
+SOON_SECONDS = 4.0
 GRACE_SECONDS = 25.0
 """After SIGTERM, as in the manifests; then SIGKILL."""
 
@@ -37,15 +40,25 @@ def begin(worker: WorkerProcess) -> None:
     worker.supervise()
 
 
-async def roll(workers: Sequence[WorkerProcess], between: Callable[[], Awaitable[None]] | None = None) -> int:
-    """End and start one after another, and wait for `between` after each. How many had to be killed."""
+async def roll(workers: Sequence[WorkerProcess], come_back: Callable[[WorkerProcess], Awaitable[None]]) -> int:
+    """End and start one after another; the next one's turn is when `come_back` says so. How many had to be killed."""
     killed = 0
     for worker in workers:
         killed += not await end(worker)
         begin(worker)
-        if between:
-            await between()
+        await come_back(worker)
     return killed
+
+
+async def ready(worker: WorkerProcess) -> None:
+    """For `roll` where nothing else goes wrong: as a deployment does it."""
+    await worker.ready(READY_SECONDS)
+
+
+async def ready_or_not(worker: WorkerProcess) -> None:
+    """For `roll` among faults, where a worker may not get ready for long."""
+    with contextlib.suppress(TimeoutError):
+        await worker.ready(SOON_SECONDS)
 
 
 async def scale_down(workers: Sequence[WorkerProcess]) -> int:

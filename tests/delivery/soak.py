@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from tests.delivery import restarts
 from tests.delivery.parts import Front, WorkerProcess, environment_of
+from tests.delivery.progress import Progress
 from tests.delivery.schedule import AGAIN_SECONDS, Step, Target
-from tests.delivery.soak_plan import Plan
+from tests.delivery.soak_plan import CALM, Plan
 from tests.delivery.stack import Stack
 
 DEATHS = ("kill", "terminate", "freeze")
@@ -62,14 +63,13 @@ class Soak:
             group.create_task(self._publish())
             group.create_task(self._until(self.plan.seconds))
 
-    def calms(self) -> list[tuple[float, float]]:
-        """The calm windows by `time.monotonic`, but for those in the outage."""
-        windows = [window for window in self.plan.calms if not self.plan.outage.meets(*window)]
-        return [(self.began + begin, self.began + end) for begin, end in windows]
-
-    def calms_of_outage(self) -> list[tuple[float, float]]:
-        windows = [window for window in self.plan.calms if self.plan.outage.meets(*window)]
-        return [(self.began + begin, self.began + end) for begin, end in windows]
+    def calms(self, role: str, progress: Progress) -> list[tuple[float, float]]:
+        """The calm windows of a role by `time.monotonic`, each from when Kafka was there; for store none of the
+        outage. One of which too little is left to tell anything is none."""
+        wanted = [w for w in self.plan.calms if role == "count" or not self.plan.outage.meets(*w)]
+        windows = [(self.began + begin, self.began + end) for begin, end in wanted]
+        there = [(progress.answered(begin, end), end) for begin, end in windows]
+        return [(begin, end) for begin, end in there if end - begin > CALM / 2]
 
     async def _until(self, at: float) -> None:
         await asyncio.sleep(max(0.0, self.began + at - time.monotonic()))
@@ -114,7 +114,8 @@ class Soak:
         return self.began + at - time.monotonic()
 
     async def _roll(self, role: str) -> None:
-        self._note(role, await restarts.roll(self._workers[role]), len(self._workers[role]))
+        workers = self._workers[role]
+        self._note(role, await restarts.roll(workers, restarts.ready_or_not), len(workers))
 
     async def _scale(self, role: str) -> None:
         """3 -> 1 -> 3: each of the two is a rebalance of its own."""

@@ -17,6 +17,7 @@ from tests.delivery.stack import Stack
 FILE = Path("build/soak.json")
 SCHEDULE = Path("build/soak-schedule.txt")
 SHOWN_LIVES = 12
+ROLES = ("store", "count")
 _TABLES = ("sync_records", "sync_marks", "dead_letters")
 _PLACES = "SELECT count(), uniqExact(kafka_partition, kafka_offset) FROM {0} WHERE kafka_topic = {{topic:String}}"
 _IDS = """SELECT toString(event_id) FROM sync_records WHERE kafka_topic = {topic:String}
@@ -44,7 +45,7 @@ def result(
         "deaths_and_freezes": soak.deaths,
         "outage_of_clickhouse_seconds": round(soak.outage_seconds),
         "rebalances_by_plan": dict(soak.rebalances),
-        "assignments_given": {role: resources.assignments(role) for role in ("store", "count")},
+        "assignments_given": {role: resources.assignments(role) for role in ROLES},
         "not_ended_in_grace": Counter(soak.not_in_time),
         "ended_by_themselves": Counter(
             f"{worker.name.split()[0]} with {code}"
@@ -58,10 +59,8 @@ def result(
         "stored": {name: rows for name, (rows, _) in stored.items()},
         "lost": len(acknowledged - ids),
         "doubled": sum(rows - places for rows, places in stored.values()),
-        "longest_pause_in_calm": {
-            "store": round(progress.longest("store", soak.calms()), 1),
-            "count": round(progress.longest("count", soak.calms() + soak.calms_of_outage()), 1),
-        },
+        "calms": {role: len(soak.calms(role, progress)) for role in ROLES},
+        "longest_pause_in_calm": {role: round(progress.longest(role, soak.calms(role, progress)), 1) for role in ROLES},
         "takeover_beyond_session": {role: round(seconds - session, 1) for role, seconds in takeovers.items()},
         "lives_watched": len(resources.growths()),
         "growth": [_growth(life) for life in _longest(resources.growths())],

@@ -7,6 +7,7 @@ in turn and scaled 3 -> 1 -> 3; publications and reclassifications while events 
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.delivery.rest import problems_at_rest
 from tests.delivery.sampler import Sampler
 from tests.delivery.schedule import Target
 from tests.delivery.soak import Soak
+from tests.delivery.soak_report import ROLES
 from tests.delivery.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -30,10 +32,9 @@ MIX = Mix(bad=0.01, again=0.05, history_days=3)
 FULL_SECONDS = 1800
 FAULTS, DEATHS, REBALANCES = 10_000, 500, 50
 """Of a full run; of a shorter one its share."""
-ROLES, NUMBERS = ("store", "count"), (1, 2, 3)
-PAUSE_SECONDS = 10
-"""Beyond the session time-out, in the calm."""
+NUMBERS = (1, 2, 3)
 TAKEOVER_SECONDS = 10
+"""Beyond the session time-out, until every partition gets on."""
 REST_SECONDS = 240
 CAUGHT_UP = RATE * 2
 
@@ -113,7 +114,7 @@ def _workers(
     return workers, ways
 
 
-def _shortfalls(found: Mapping[str, object], soak: Soak, progress: Progress, seconds: float) -> list[str]:
+def _shortfalls(found: Mapping[str, Any], soak: Soak, progress: Progress, seconds: float) -> list[str]:
     """What the run ought to have done and has not."""
     share = min(1.0, seconds / FULL_SECONDS)
     problems = [
@@ -125,10 +126,10 @@ def _shortfalls(found: Mapping[str, object], soak: Soak, progress: Progress, sec
         )
         if is_ < int(wanted * share)
     ]
-    longest = {"store": soak.calms(), "count": soak.calms() + soak.calms_of_outage()}
-    for role, windows in longest.items():
-        for window in windows:
-            pauses = {key: p for key, p in progress.pauses(*window).items() if key[0] == role}
-            if min(pauses.values()) >= window[1] - window[0]:
-                problems.append(f"{role} did not get on in the calm that began at {window[0] - soak.began:.0f} s")
+    for role in ROLES:
+        for begin, end in soak.calms(role, progress):
+            if all(pause >= end - begin for key, pause in progress.pauses(begin, end).items() if key[0] == role):
+                problems.append(f"{role} did not get on in the calm that began at {begin - soak.began:.0f} s")
+    late = {role: beyond for role, beyond in found["takeover_beyond_session"].items() if beyond > TAKEOVER_SECONDS}
+    problems += [f"{role} took {beyond} s beyond the session to take over" for role, beyond in late.items()]
     return problems + [f"{name}: {found[name]}" for name in ("lost", "doubled") if found[name]]

@@ -1,4 +1,4 @@
-"""A worker that gets no answer from Kafka: not ready soon, and ended before it becomes a shell that only looks alive."""
+"""A worker that Kafka never answers: not ready soon, and ended before it becomes a shell that only looks alive."""
 
 import asyncio
 from collections.abc import Iterable

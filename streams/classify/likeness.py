@@ -24,7 +24,7 @@ SURE: Final = 0.85
 
 _STEM: Final = 6
 _MOST_STEMS: Final = 128
-_FEWEST: Final = 2  # one word among unknown ones says what the message is about, not what went wrong
+_FEWEST: Final = 3  # a word or two among unknown ones say what a message is about, not what went wrong
 _TOLD: Final = 3
 _SMOOTHING: Final = 0.2
 _UNIT: Final = 1000  # weights are thousandths: whole numbers add up to the same in any order

@@ -103,12 +103,12 @@ def test_an_answer_comes_for_each_line_as_it_comes() -> None:
 
 @pytest.fixture
 def history(clickhouse: str, database: str) -> Iterator[dict[str, str]]:
-    """Ten records: four published and one fresh of a frozen ledger, of two tenants; others."""
+    """Ten records: four published and one fresh of a humming ledger, of two tenants; others."""
     settings = config.load(clickhouse=clickhouse, database=database)
     migrate(settings)
     tables = Database(settings)
-    frozen = [(f'Ledger "L{n}" was frozen by the auditor', "unclassified") for n in range(5)]
-    rows = [failed("s-1", n, error, offset=n, tenant="acme" if n < 3 else "b") for n, error in enumerate(frozen)]
+    humming = [(f'Ledger "L{n}" hums at the auditor', "unclassified") for n in range(5)]
+    rows = [failed("s-1", n, error, offset=n, tenant="acme" if n < 3 else "b") for n, error in enumerate(humming)]
     rows[0] |= {"occurred_at": NOW - 100 * DAY}
     put(tables, "published_failures", *map(published, rows[:4]))
     put(tables, "published_failures", published(failed("s-1", 7, ("too many requests", "rate_limited"), offset=7)))
@@ -116,7 +116,7 @@ def history(clickhouse: str, database: str) -> Iterator[dict[str, str]]:
     put(tables, "published_failures", published(failed("s-2", 8, (DUPLICATE, "unclassified"), offset=8)))
     put(tables, "sync_records", rows[4] | {"kafka_offset": CUT + 4})
     hostile = ("\x1b[31mred\nwords \u202e", "unclassified")
-    put(tables, "sync_records", failed("s-3", 9, hostile, frozen[0], offset=CUT + 9))
+    put(tables, "sync_records", failed("s-3", 9, hostile, humming[0], offset=CUT + 9))
     pointer(tables)
     yield {"SYNCLOGS_CLICKHOUSE": clickhouse, "SYNCLOGS_DATABASE": database}
 
@@ -125,11 +125,11 @@ def history(clickhouse: str, database: str) -> Iterator[dict[str, str]]:
 def test_unknown_failures_are_listed_by_template(history: dict[str, str]) -> None:
     found = json.loads(run("unknown", "--json", **history).stdout)
     assert (found["failed_records"], found["unrecognised_records"], found["recognised_now_errors"]) == (8, 7, 1)
-    frozen, red = found["templates"]
-    assert (frozen["number"], frozen["template"]) == (1, "ledger <value> was frozen by the auditor")
+    humming, red = found["templates"]
+    assert (humming["number"], humming["template"]) == (1, "ledger <value> hums at the auditor")
     counts = ("records", "errors", "tenants", "syncs")
-    assert [frozen[name] for name in counts] == [5, 6, 2, 3] and [red[name] for name in counts] == [1, 1, 1, 1]
-    assert frozen["samples"][0].startswith('Ledger "L') and frozen["first_seen"] < frozen["last_seen"]
+    assert [humming[name] for name in counts] == [5, 6, 2, 3] and [red[name] for name in counts] == [1, 1, 1, 1]
+    assert humming["samples"][0].startswith('Ledger "L') and humming["first_seen"] < humming["last_seen"]
     assert found["grouped_records"] == sum(t["records"] for t in found["templates"])
 
 
@@ -154,9 +154,9 @@ def test_unknown_failures_are_told_in_words_that_a_terminal_can_show(history: di
 def test_a_draft_is_made_by_number_and_by_text_and_written_once(history: dict[str, str], tmp_path: Path) -> None:
     by_number = run("draft", "1", **history).stdout
     (rule,) = tomllib.loads(by_number)["reason"]
-    assert "frozen" in rule["patterns"][0] and len(rule["positive"]) > 1
-    assert run("draft", "ledger <value> was frozen by the auditor", **history).stdout == by_number
-    given = run("draft", 'Ledger "Zz" was frozen by the auditor', "--reason", "record_state_conflict", **history).stdout
+    assert "hums" in rule["patterns"][0] and len(rule["positive"]) > 1
+    assert run("draft", "ledger <value> hums at the auditor", **history).stdout == by_number
+    given = run("draft", 'Ledger "Zz" hums at the auditor', "--reason", "record_state_conflict", **history).stdout
     assert tomllib.loads(given)["reason"][0]["code"] == "record_state_conflict"
     file = tmp_path / "rule.toml"
     assert run("draft", "1", "--output", str(file), **history).exit_code == 0

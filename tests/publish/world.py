@@ -52,7 +52,7 @@ class Result:
     tenant: str = "T1"
     partition: int = 0
     reason: str = "unclassified"
-    message: str = "no Last Name"
+    message: str = "xyzzy, said the cave"
     event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     offset: int = -1
 

@@ -65,7 +65,7 @@ BOOKS_TO_FSM = (
     Fault(1, "concurrent_modification", "RECORD_LOCKED", "The record under merge is locked"),
     Fault(1, "service_unavailable", "INTERNAL_ERROR", "Internal server error occurred."),
     Fault(1, "rate_limited", "TOO_MANY_REQUESTS", "Too many requests. Please try again after {seconds} seconds."),
-    Fault(1.5, "unclassified", "E{number}", "Dispatch board rejected slot {number} for {name}"),
+    Fault(1.5, "unclassified", "E{number}", "Dispatch board: step {number} did not go well for {other_id}"),
     Fault(0.7, "unclassified", "", "Territory tree {other_id} out of step at slot {number}"),
 )  # fmt: skip
 
@@ -109,7 +109,7 @@ FSM_TO_BOOKS = (
     Fault(2, "mapping_or_config_error", "2", "Invalid URL Passed"),
     Fault(2, "business_rule_rejected", "7011", "Credit limit of the customer has been exceeded by {number}.00",
           "credit_limit", _CUSTOMER),
-    Fault(1.5, "unclassified", "9{number}", "Ledger bridge said no ({other_id}) for {name}"),
+    Fault(1.5, "unclassified", "9{number}", "Bridge said no to {other_id} at step {number}"),
     Fault(0.7, "unclassified", "", "A validation exception occurred"),
 )  # fmt: skip
 

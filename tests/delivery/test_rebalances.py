@@ -16,6 +16,7 @@ from tests.delivery import restarts
 from tests.delivery.ledger import Ledger
 from tests.delivery.mix import Mix
 from tests.delivery.parts import Front, Kafka
+from tests.delivery.processes import until
 from tests.delivery.progress import Progress
 from tests.delivery.rest import problems_at_rest
 from tests.delivery.sampler import Sampler
@@ -80,7 +81,11 @@ async def test_partitions_of_a_worker_that_died_go_on_with_another(stack: Stack,
             for worker in stack.workers:
                 await worker.ready()
             await progress.caught_up(RATE, 40)
-            assert await dying.metric("synclogs_partitions_assigned") > 0
+
+            async def has_some() -> bool:
+                return await dying.metric("synclogs_partitions_assigned") > 0
+
+            await until("the worker that is to die has partitions", has_some)
             seconds = await restarts.takeover(dying, progress, role)
             print(f"{role}: every partition has moved on {seconds:.1f} s after kill -9")
             assert seconds < stack.settings.session_seconds + PAUSE_SECONDS

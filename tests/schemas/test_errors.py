@@ -9,8 +9,8 @@ import pytest
 from schemas.errors import LABELLED, load
 from schemas.reasons import CATALOGUE, CatalogueError
 
-SINCE = 5
-DIGEST = "d58fadcd55b621dddd9e2fb5b74cd7a349089ee3e51ab23a6cbe73232e6ee4d7"
+SINCE = 6
+DIGEST = "c7bb76bd518d0b0aadf95bb26588da68f1c91efff47ae47c6e9d7d907cb6f586"
 
 
 def test_every_reason_has_messages_to_learn_from_and_none_has_two_reasons() -> None:

@@ -46,6 +46,12 @@ def shared(items: tuple[tuple[str, int], ...]) -> Counts:
     return dict(items)
 
 
+@lru_cache(1024)
+def _hour(hours: int) -> int:
+    """Start of an hour in seconds: one number for all entries of that hour."""
+    return hours * 3600
+
+
 class Tally:
     """Counts that are not committed yet. Times in ms since 1970; `oldest` and `latest` are Kafka timestamps."""
 
@@ -97,7 +103,7 @@ class Tally:
         for (hour, (tenant, direction, sync, label)), number in self._cells.items():
             if label == FAILED:
                 continue
-            entry = (hour * 3600, sys.intern(tenant), sys.intern(direction), sys.intern(sync))
+            entry = (_hour(hour), sys.intern(tenant), sys.intern(direction), sync)
             found.setdefault(entry, {})[label] = number
         return found
 

@@ -73,7 +73,7 @@ async def _one(
     us, p99 = cpu / events * 1e6, watch.percentile(0.99)
     settled = memory[min(60, len(memory) // 2):]
     say(f"steady {role}: {us:.1f} us an event at {events / seconds:,.0f}/s, visible p50 {watch.percentile(0.5):.2f} s, "
-        f"p99 {p99:.2f} s, memory {max(memory) >> 20} MiB")  # fmt: skip
+        f"p99 {p99:.2f} s, memory minute by minute {[size >> 20 for size in memory[::60]]} MiB")  # fmt: skip
     return {
         f"{role}_steady_us": us,
         f"{role}_steady_rate": events / seconds,

@@ -5,6 +5,7 @@ looked up in a `stack.json` each time, since its supervisor starts it again unde
 """
 
 import asyncio
+import http.client
 import json
 import os
 import signal
@@ -97,12 +98,13 @@ class Process(ABC):
 
         def ask() -> tuple[int, str]:
             try:
-                with urllib.request.urlopen(f"{self.metrics_address}{path}", timeout=2) as answer:
-                    return answer.status, answer.read().decode()
-            except urllib.error.HTTPError as refused:
-                with refused:
-                    return refused.code, refused.read().decode()
-            except (OSError, ValueError):
+                try:
+                    with urllib.request.urlopen(f"{self.metrics_address}{path}", timeout=2) as answer:
+                        return answer.status, answer.read().decode()
+                except urllib.error.HTTPError as refused:
+                    with refused:
+                        return refused.code, refused.read().decode()
+            except (OSError, ValueError, http.client.HTTPException):  # the last: killed in the middle of its answer
                 return 0, ""
 
         return await asyncio.to_thread(ask) if self.metrics_address else (0, "")

@@ -172,6 +172,21 @@ async def test_a_supervised_child_comes_back_until_it_is_ended(tmp_path: Path) -
     assert child.pid is None
 
 
+async def test_a_process_that_dies_in_the_middle_of_its_answer_has_not_answered(tmp_path: Path) -> None:
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        writer.close()
+
+    async with await asyncio.start_server(half, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        file = tmp_path / "stack.json"
+        file.write_text(json.dumps({"processes": [
+            {"role": "count", "number": 1, "pid": os.getpid(), "metrics": f"http://127.0.0.1:{port}/metrics"}
+        ]}))  # fmt: skip
+        assert await Found(file, "count", 1).get("/metrics") == (0, "")
+
+
 async def test_a_child_knows_nothing_of_our_settings_but_what_it_was_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,12 +14,14 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from faust.stores import memory
 from faust.transport.consumer import Consumer
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
 from streams.config import Settings, load
 from streams.count import driver
+from streams.count.entries import Entries
 from tests.count.cluster import Cluster
 
 ENTRY = (1_795_000_000, "acme", "books_to_fsm", "s1")
@@ -130,6 +132,15 @@ async def test_on_key_set_and_on_key_del_send_nothing(settings: Settings) -> Non
     del table[ENTRY]
     assert not table.data
     assert not app.tables, "a registered table would be recovered by Faust"
+
+
+async def test_new_store_is_faust_s_own_over_a_smaller_mapping(settings: Settings) -> None:
+    app, _ = driver.application(settings)
+    data = driver.table(app, "counts-0", 2).data
+    assert isinstance(data, memory.Store)
+    assert isinstance(data.data, Entries)
+    stock_table: faust.Table[Any, Any] = faust.Table(app, name="stock", partitions=2)
+    assert type(stock_table.data.data) is dict
 
 
 async def test_a_stock_table_would_refuse_a_change_outside_of_an_event(settings: Settings) -> None:

@@ -1,5 +1,5 @@
 # The commands of this project. `make run` and `make test` do all set-up by themselves.
-.PHONY: help run once test soak bench check setup setup-test lock
+.PHONY: help run once test soak bench learn check setup setup-test lock
 
 DATA ?= data
 ARGS ?=
@@ -25,6 +25,9 @@ check: setup-test  ## ruff and mypy
 
 bench: setup-test  ## figures, side by side with a bare loop, into build/bench.json
 	@exec .venv/bin/python -m tests.bench $(ARGS)
+
+learn: setup-test  ## what messages are like, anew: after a change of reasons.toml or of the labelled messages
+	@exec .venv/bin/python -m tests.learn
 
 setup:  ## .venv and Apache Kafka; the other commands call it
 	@sh deploy/setup.sh

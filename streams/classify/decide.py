@@ -1,23 +1,24 @@
 """The reason of an error and of a record, with bounded caches in front of the rules.
 
 In come a direction and errors as (code, message, field); out go reason codes of the catalogue. The path of a message:
-its exact text, else the text with its digits blurred, else unwrapped and masked, else the rules, else what it is most
-like. Each step is a function of what its cache is keyed by, so a cache never changes an answer.
+its exact text, else the text with its digits blurred, else unwrapped and masked; then codes, else what its words are
+most like with the patterns as a witness, else numbers. Each step is a function of what its cache is keyed by, so a
+cache never changes an answer.
 """
 
 import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from schemas.errors import LABELLED
 from schemas.reasons import CATALOGUE, UNCLASSIFIED
 from streams.classify.cache import BoundedCache
-from streams.classify.likeness import Likeness
-from streams.classify.mask import blur, clip, sharp, template
+from streams.classify.likeness import FILE, LIKE, Likeness
+from streams.classify.mask import blur, clip, sharp
 from streams.classify.match import MATCHER, Verdict
-from streams.classify.unwrap import unwrap
+from streams.classify.templates import hides_characters, template_from, template_of, unwrapped
 
 Error = tuple[str, str, str]
+LIKENESS: Final = Likeness(FILE.read_text(encoding="utf-8"), CATALOGUE)
 
 _KEPT_CHARACTERS = 512  # longer messages rarely come twice, and would push the short ones out
 _MIB = 1 << 20
@@ -72,9 +73,16 @@ def verdict_of(code: str, message: str) -> Verdict:
     return _verdict(code, message, sharp(blur(message)))
 
 
-def template_of(message: str) -> str:
-    """The masked text that the rules see, equal for messages that differ in numbers, quoted values and addresses."""
-    return _template(message, sharp(blur(message)))
+def explained(code: str, message: str) -> Verdict:
+    """The same; `by` names the pattern that agrees with it or, where none does, the words that spoke loudest."""
+    verdict = verdict_of(code, message)
+    if verdict.by != LIKE:
+        return verdict
+    masked = template_of(message)
+    rule = MATCHER.pattern(code, masked)
+    if rule.reason == verdict.reason:
+        return rule
+    return Verdict(verdict.reason, f"{LIKE}: {LIKENESS.told(code, masked, verdict.reason)}")
 
 
 def _alike(key: tuple[str, str]) -> Classified:
@@ -102,7 +110,7 @@ def _unlike(key: tuple[str, str], blurred: bytes) -> Classified:
     found = _ALONE[verdict.reason]
     if len(message) <= _KEPT_CHARACTERS:
         weight = message.__sizeof__() + code.__sizeof__()
-        if text == message or _hides_characters(text):
+        if text == message or hides_characters(text):
             _exact.keep(key, found, weight)
         else:
             spoke = verdict.by and not verdict.by.startswith("number")
@@ -111,35 +119,17 @@ def _unlike(key: tuple[str, str], blurred: bytes) -> Classified:
 
 
 def _verdict(code: str, message: str, blurred: str) -> Verdict:
-    masked = _template(message, blurred)
+    masked = template_from(message, blurred)
     key = (code, masked)
     verdict = _templates.get(key)
     if verdict is None:
-        verdict = MATCHER.words(code, masked)
+        verdict = MATCHER.code(code, masked)
         if not verdict.by:
-            verdict = LIKENESS.verdict(code, masked)
+            verdict = LIKENESS.verdict(code, masked, lambda: MATCHER.pattern(code, masked))
         _templates.keep(key, verdict, masked.__sizeof__() + code.__sizeof__())
     return verdict if verdict.by else _by_number(code, message)
 
 
-def _template(message: str, blurred: str) -> str:
-    return template(clip(sharp(blur(_unwrapped(message))) if _hides_characters(blurred) else _unwrapped(blurred)))
-
-
-def _hides_characters(text: str) -> bool:
-    """Whether a number in the text stands for a character: blurred, it would stand for another."""
-    return "\\u" in text or "&#" in text
-
-
-def _unwrapped(message: str) -> str:
-    return unwrap(message) if "{" in message or "<" in message or message[:1] in "\"'[" else message
-
-
 def _by_number(code: str, message: str) -> Verdict:
     """Numbers speak last, and are just what templates do not hold."""
-    return MATCHER.number(code, clip(_unwrapped(message)) if _DIGIT.search(message) else "")
-
-
-_LEARNED = [(one.reason, "", one.message) for one in LABELLED]
-_LEARNED += [(reason.code, one.code, one.message) for reason in CATALOGUE.reasons for one in reason.positive]
-LIKENESS: Final = Likeness(CATALOGUE, ((reason, code, template_of(message)) for reason, code, message in _LEARNED))
+    return MATCHER.number(code, clip(unwrapped(message)) if _DIGIT.search(message) else "")

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from schemas.reasons import CATALOGUE, UNCLASSIFIED, CatalogueError, Reason, load
-from streams.classify.decide import template_of
 from streams.classify.grouping import Group, Key, printable
 from streams.classify.mask import SKIPPED, words
 from streams.classify.match import Matcher
+from streams.classify.templates import template_of
 
 _GAP: Final = "~"
 _BORDER: Final = "|"

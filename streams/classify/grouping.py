@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from streams.classify.cache import BoundedCache
-from streams.classify.decide import template_of
+from streams.classify.templates import template_of
 
 SAMPLES: Final = 3
 _MOST_GROUPS = 20_000

@@ -1,119 +1,103 @@
-"""What a message that no rule knows is most like: a reason, if its words speak for it far more than for any other.
+"""What a template is most like by its words and their neighbours, in doubt with the catalogue's patterns as a witness.
 
-In come texts with their reasons to learn from and, later, templates; out goes a verdict with the words that spoke
-loudest, or none. Naive Bayes, from counts of whole numbers to weights of whole numbers: neither the order of words nor
-the machine changes an answer, and a text costs one addition for each of its words.
+In come a code and a template; out goes a verdict, or none. A linear model: each trait of a text has a weight for each
+reason, learned elsewhere and read from a file. The weights are whole numbers, so neither the order of words nor the
+machine changes an answer, and a trait costs one addition for all reasons together.
 """
 
 import math
-import re
 import struct
-import unicodedata
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
-from schemas.phrases import Way
-from schemas.reasons import UNCLASSIFIED, Catalogue
-from streams.classify.mask import parted, words
+from schemas.reasons import UNCLASSIFIED, Catalogue, CatalogueError
 from streams.classify.match import NOTHING, Verdict
-from streams.classify.vocabulary import FIRST_UNSPACED
+from streams.classify.traits import BAR, STEM, traits_of, words_of
 
-SURE: Final = 0.85
-"""The least chance at which it speaks. Lower, it recognises more, and guesses more of what nobody can know."""
+UNIT: Final = 100
+"""Weights and squares in the file are hundredths."""
+FILE: Final = Path(__file__).parent / "likeness.tsv"
 
-_STEM: Final = 6
-_MOST_STEMS: Final = 128
-_FEWEST: Final = 3  # a word or two among unknown ones say what a message is about, not what went wrong
+LIKE: Final = "likeness"
+"""What speaks for a verdict of this module; `told` names the words."""
+
+TRUST: Final = 0.3
+"""What the word of a pattern counts, in the distance that parts a reason from the others in learning; found by trying
+it on messages that were not learned. Reasons that are farther apart need no witness: no pattern is looked for then."""
+_FEWEST: Final = 4  # the bar and three words: fewer say what a message is about, not what went wrong
 _TOLD: Final = 3
-_SMOOTHING: Final = 0.2
-_UNIT: Final = 1000  # weights are thousandths: whole numbers add up to the same in any order
-_CODE: Final = 80
-_WORD: Final = re.compile(f"[{FIRST_UNSPACED}-\U0010ffff]{{1,80}}|[^\\W\\d_{FIRST_UNSPACED}-\U0010ffff]{{1,80}}")
-# fmt: off
-_FAINT: Final = frozenset((
-    "a", "an", "and", "are", "as", "at", "be", "been", "by", "das", "de", "dei", "del", "den", "der", "des", "die",
-    "du", "een", "ein", "eine", "el", "for", "from", "het", "i", "il", "in", "is", "it", "its", "la", "le", "les", "lo",
-    "los", "o", "of", "on", "or", "os", "that", "the", "this", "to", "un", "una", "was", "were", "with",
-))
-# fmt: on
-_TIMES: Final = {UNCLASSIFIED: 2}
-"""How often a text counts. What says too little is of endless kinds, and a wrong reason is worse than none."""
+_LANE: Final = 32
+_MIDDLE: Final = 1 << (_LANE - 1)
+"""Sums are lifted by this much, so that none is below zero: one that were would borrow from the next reason's bits."""
 
 
 class Likeness:
-    """Weights of words, learned from labelled texts and from the words of a catalogue's patterns."""
+    """The weights of a file: a line a trait, with its square and a weight for each reason. The first is no trait's:
+    what is added whatever a text has."""
 
-    def __init__(self, catalogue: Catalogue, texts: Iterable[tuple[str, str, str]]) -> None:
-        """`texts` are reason, code and template."""
+    def __init__(self, text: str, catalogue: Catalogue) -> None:
+        """Raises CatalogueError if the reasons are not the catalogue's, in its order, or a line is no such line."""
+        lines = [line.split("\t") for line in text.split("\n") if line and not line.startswith("#")]
         self._reasons = [reason.code for reason in catalogue.reasons]
-        self._layout = struct.Struct(f"<{len(self._reasons)}I")
-        counts = {code: Counter[str]() for code in self._reasons}
-        told = Counter[str]()
-        learned = [(reason, _said(code, template)) for reason, code, template in texts]
-        learned += [(reason.code, _text(one.ways)) for reason in catalogue.reasons for one in reason.patterns]
-        for reason, text in learned:
-            told[reason] += _TIMES.get(reason, 1)
-            for stem in _stems(text):
-                counts[reason][stem] += _TIMES.get(reason, 1)
-        stems = dict.fromkeys(stem for code in self._reasons for stem in counts[code])
-        # The cost of a stem under a reason is how seldom that reason's texts have it. All reasons' costs are one whole
-        # number, 32 bits each, so that all are summed at once; _MOST_STEMS keeps a sum out of the next one's bits.
-        every = [(counts[code], counts[code].total() + _SMOOTHING * len(stems)) for code in self._reasons]
-        self._costs = {stem: self._packed((n[stem] + _SMOOTHING) / total for n, total in every) for stem in stems}
-        self._before = self._packed((told[code] + 1) / (told.total() + len(told)) for code in self._reasons)
+        if not lines or lines[0][2:] != self._reasons:
+            raise CatalogueError("likeness.tsv: its reasons are not those of reasons.toml: run `make learn`")
+        for line in lines:
+            if len(line) != len(lines[0]):
+                raise CatalogueError(f"likeness.tsv: {line[0]!r} lacks a reason's weight: run `make learn`")
+        self._layout = struct.Struct(f"<{len(lines[0]) - 1}I")
+        self._lift = int.from_bytes(self._layout.pack(*[_MIDDLE] * (len(lines[0]) - 1)), "little")
+        self._places = {code: place for place, code in enumerate(self._reasons)}
+        self._verdicts = {code: Verdict(code, LIKE) for code in self._reasons} | {UNCLASSIFIED: NOTHING}
+        self._bias = [int(weight) / UNIT for weight in lines[1][2:]]
+        self._strange = int(lines[1][1])
+        self._stems: dict[str, int] = {}
+        self._pairs: dict[tuple[str, str], int] = {}
+        for trait, *numbers in lines[2:]:
+            stem, _, second = trait.partition(" ")
+            if second:
+                self._pairs[stem, second] = self._packed(numbers)
+            else:
+                self._stems[stem] = self._packed(numbers)
 
-    def verdict(self, code: str, template: str) -> Verdict:
-        """The reason that the words speak for, by `likeness: word, word, word`, or NOTHING."""
-        stems = _stems(_said(code, template))
-        costs = self._costs
-        known = [stem for stem in stems if stem in costs]
-        if len(known) < _FEWEST:
-            return NOTHING
-        sums = self._unpacked(sum([costs[stem] for stem in known], self._before))
-        least = min(sums)
-        best = sums.index(least)
-        chance = 1 / math.fsum(math.exp((least - one) / _UNIT) for one in sums)
-        if self._reasons[best] == UNCLASSIFIED or chance < SURE:
-            return NOTHING
-        loud = sorted(known, key=lambda stem: self._against(stem, best))[:_TOLD]
-        return Verdict(self._reasons[best], "likeness: " + ", ".join(stems[stem] for stem in loud))
+    def verdict(self, code: str, template: str, ruled: Callable[[], Verdict]) -> Verdict:
+        """The reason by LIKE, or what `ruled` tells if it agrees or too little is known. `ruled` is
+        asked only where it could make a difference."""
+        traits = traits_of(code, template)
+        found = [weights for stem in traits.stems if (weights := self._stems.get(stem))]
+        if len(found) < _FEWEST:
+            return ruled()
+        # Words that nobody has seen before speak for nothing, and make what the others say weigh less.
+        strange = len(traits.stems) - len(found)
+        found += [weights for pair in traits.pairs if (weights := self._pairs.get(pair))]
+        square, *scores = self._sums(sum(found, self._lift))
+        length = math.sqrt((square + strange * self._strange) * UNIT)
+        scores = [score + length * bias for score, bias in zip(scores, self._bias, strict=True)]
+        best = max(scores)
+        if sum(score > best - TRUST * length for score in scores) > 1:
+            rule = ruled()
+            if rule.by:
+                scores[self._places[rule.reason]] += TRUST * length
+            reason = self._reasons[scores.index(max(scores))]
+            if reason == rule.reason:
+                return rule
+        else:
+            reason = self._reasons[scores.index(best)]
+        return self._verdicts[reason]
 
-    def _against(self, stem: str, best: int) -> int:
-        """The lower, the more the stem speaks for that reason: its cost there beside its cost on the average."""
-        costs = self._unpacked(self._costs[stem])
-        return costs[best] * len(costs) - sum(costs)
+    def told(self, code: str, template: str, reason: str) -> str:
+        """The words that speak most for that reason, beside what they say of the others."""
+        place = self._places[reason] + 1
+        loud: dict[str, float] = {}
+        for word in words_of(code, template):
+            if word != BAR and (weights := self._stems.get(word[:STEM])):
+                sums = self._sums(self._lift + weights)
+                loud.setdefault(word, sums[place] - sum(sums[1:]) / len(self._reasons))
+        return ", ".join(sorted(sorted(loud), key=lambda word: -loud[word])[:_TOLD])
 
-    def _packed(self, chances: Iterable[float]) -> int:
-        return int.from_bytes(self._layout.pack(*[round(-_UNIT * math.log(one)) for one in chances]), "little")
+    def _packed(self, numbers: list[str]) -> int:
+        """All weights of a trait in one whole number, added to another's in one step."""
+        return int.from_bytes(self._layout.pack(*[_MIDDLE + int(number) for number in numbers]), "little") - self._lift
 
-    def _unpacked(self, packed: int) -> tuple[int, ...]:
-        return self._layout.unpack(packed.to_bytes(self._layout.size, "little"))
-
-
-def _said(code: str, template: str) -> str:
-    return words(f"{parted(code[:_CODE]).lower()} | {template}" if code else template)
-
-
-def _text(ways: tuple[Way, ...]) -> str:
-    """The words of a pattern, each once, whatever stands between them."""
-    texts = (text.strip("*") for way in ways for place in way for phrase in place for word in phrase for text in word)
-    return " ".join(dict.fromkeys(text for text in texts if len(text) > 1))
-
-
-def _stems(text: str) -> dict[str, str]:
-    """The stems of a text, each with the word that it first stands for; without spaces, every two letters."""
-    found: dict[str, str] = {}
-    for match in _WORD.finditer(text):
-        word = match[0]
-        if word >= FIRST_UNSPACED:
-            found |= {(pair := word[at : at + 2]): pair for at in range(len(word) - 1)}
-        elif word not in _FAINT:
-            found.setdefault((word if word.isascii() else _plain(word))[:_STEM], word)
-        if len(found) > _MOST_STEMS:
-            break
-    return found
-
-
-def _plain(word: str) -> str:
-    return "".join(letter for letter in unicodedata.normalize("NFD", word) if not unicodedata.combining(letter))
+    def _sums(self, lifted: int) -> list[float]:
+        return [lane - _MIDDLE for lane in self._layout.unpack(lifted.to_bytes(self._layout.size, "little"))]

@@ -51,16 +51,25 @@ class Matcher:
         self._verdicts = [*(verdict for _, verdict in rules), NOTHING]
         self.automaton = Automaton([way for way, _ in rules], SKIPPED)
 
-    def words(self, code: str, template: str) -> Verdict:
-        """What codes and words say. A code inside the text wins over the one beside it: it is nearer to the cause."""
+    def code(self, code: str, template: str) -> Verdict:
+        """What a vendor code of one meaning says. One inside the text wins over the one beside it: it is nearer to the
+        cause."""
         text = f"{parted(code).lower()} | {template}" if code else template
         if "_" in text:
             for token in reversed(_TOKEN.findall(text)):
                 if "_" in token and (verdict := self._codes.get(token)) is not None:
                     return verdict
-        if (verdict := self._codes.get(code.lower())) is not None:
-            return verdict
+        return self._codes.get(code.lower(), NOTHING) if code else NOTHING
+
+    def pattern(self, code: str, template: str) -> Verdict:
+        """What the families of words say, of a template and of the words that a code is made of."""
+        text = f"{parted(code).lower()} | {template}" if code else template
         return self._verdicts[self.automaton.first(words(text))]
+
+    def words(self, code: str, template: str) -> Verdict:
+        """What the rules say but for numbers: codes before patterns."""
+        verdict = self.code(code, template)
+        return verdict if verdict.by else self.pattern(code, template)
 
     def number(self, code: str, text: str) -> Verdict:
         """What an HTTP status or a numeric vendor code says, in the code or in the unmasked text."""

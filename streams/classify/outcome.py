@@ -6,7 +6,8 @@ In come a direction and an error; out goes an Outcome. Store and count never com
 import re
 from dataclasses import dataclass
 
-from streams.classify.decide import Error, template_of, verdict_of
+from streams.classify.decide import Error, explained
+from streams.classify.templates import template_of
 from streams.classify.unwrap import unwrap
 
 _MOST_FIELDS = 10
@@ -52,7 +53,7 @@ class Outcome:
 def explain(direction: str, error: Error) -> Outcome:
     """What one error says. The same in every direction, as its reason is."""
     code, message, field = error
-    verdict = verdict_of(code, message)
+    verdict = explained(code, message)
     text = unwrap(message)
     clashes = verdict.reason == "duplicate_record"
     return Outcome(

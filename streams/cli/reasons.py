@@ -124,9 +124,10 @@ def _reason_of() -> Callable[[str], str]:
 
 
 def _explained(message: str) -> str:
-    from streams.classify.decide import template_of, verdict_of
+    from streams.classify.decide import explained
+    from streams.classify.templates import template_of
 
-    verdict = verdict_of("", message)
+    verdict = explained("", message)
     found = {"reason": verdict.reason, "by": verdict.by, "template": template_of(message)}
     return json.dumps(found, ensure_ascii=False)
 

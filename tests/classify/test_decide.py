@@ -1,15 +1,13 @@
 """From errors to reasons: the known messages, precedence, and that caches neither grow nor change answers."""
 
-import csv
 import random
-from pathlib import Path
 
 import pytest
 
 from streams.classify import Classified, classify, decide, reason_of
+from tests.learn.labelled import known
 
-with Path(__file__).with_name("known_messages.tsv").open(encoding="utf-8", newline="") as file:
-    KNOWN = [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if not row[0].startswith("#")]
+KNOWN = known()
 
 
 def forget() -> None:

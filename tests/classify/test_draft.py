@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from schemas.reasons import CATALOGUE, UNCLASSIFIED
-from streams.classify.decide import reason_of, template_of
+from streams.classify.decide import reason_of
 from streams.classify.draft import DraftRefused, as_toml, draft, nearest
 from streams.classify.grouping import Group, Grouping, key_of
 from streams.classify.mask import words
+from streams.classify.templates import template_of
 
 FROZEN = [f'Thing "L{n}" was frozen by the auditor on 2026-0{n}-01, call {n}{n}{n}' for n in range(1, 4)]
 
@@ -41,7 +42,7 @@ def test_a_draft_has_a_pattern_of_the_stable_words_and_the_samples_as_examples()
 
 
 def test_a_guess_is_marked_as_one_and_a_given_reason_is_taken() -> None:
-    text, rule = drafted(["Zwyx of passwords fnords qlorb"])
+    text, rule = drafted(["Zwyx fnord blorb passwords qlorb zorp"])
     assert rule["code"] == "authentication_failed" and "THE REASON IS A GUESS, from the words: passwords" in text
     text, rule = drafted(FROZEN, chosen="record_state_conflict")
     assert rule["code"] == "record_state_conflict" and "GUESS" not in text
@@ -83,7 +84,7 @@ def test_what_has_no_words_has_no_rule(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ['Blorb """ fnord \'\'\' zwyx', "Blorb\r\nfnord\0zwyx", "Blorb \\ fnord \x7f zwyx", "Blorb :: fnord zwyx",
-     "Blorb \u202e fnord zwyx", "Blorb (fnord|zwyx)* [a-z]+ {2,}", "Blorb # fnord zwyx", "зворб фнорд з'єднання",
+     "Blorb \u202e fnord zwyx", "Blorb (fnord|zwyx)* [qlorb]+ {2,}", "Blorb # fnord zwyx", "зворб фнорд з'єднання",
      "Blorb " + "fnord zwyx " * 700],
 )  # fmt: skip
 def test_any_text_makes_a_rule_that_can_be_read_or_is_refused_in_a_sentence(text: str) -> None:

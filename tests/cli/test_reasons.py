@@ -103,11 +103,11 @@ def test_an_answer_comes_for_each_line_as_it_comes() -> None:
 
 @pytest.fixture
 def history(clickhouse: str, database: str) -> Iterator[dict[str, str]]:
-    """Ten records: four published and one fresh of a humming ledger, of two tenants; others."""
+    """Ten records: four published and one fresh of a humming gearbox, of two tenants; others."""
     settings = config.load(clickhouse=clickhouse, database=database)
     migrate(settings)
     tables = Database(settings)
-    humming = [(f'Ledger "L{n}" hums at the auditor', "unclassified") for n in range(5)]
+    humming = [(f'Gearbox "L{n}" hums behind the curtain', "unclassified") for n in range(5)]
     rows = [failed("s-1", n, error, offset=n, tenant="acme" if n < 3 else "b") for n, error in enumerate(humming)]
     rows[0] |= {"occurred_at": NOW - 100 * DAY}
     put(tables, "published_failures", *map(published, rows[:4]))
@@ -126,10 +126,10 @@ def test_unknown_failures_are_listed_by_template(history: dict[str, str]) -> Non
     found = json.loads(run("unknown", "--json", **history).stdout)
     assert (found["failed_records"], found["unrecognised_records"], found["recognised_now_errors"]) == (8, 7, 1)
     humming, red = found["templates"]
-    assert (humming["number"], humming["template"]) == (1, "ledger <value> hums at the auditor")
+    assert (humming["number"], humming["template"]) == (1, "gearbox <value> hums behind the curtain")
     counts = ("records", "errors", "tenants", "syncs")
     assert [humming[name] for name in counts] == [5, 6, 2, 3] and [red[name] for name in counts] == [1, 1, 1, 1]
-    assert humming["samples"][0].startswith('Ledger "L') and humming["first_seen"] < humming["last_seen"]
+    assert humming["samples"][0].startswith('Gearbox "L') and humming["first_seen"] < humming["last_seen"]
     assert found["grouped_records"] == sum(t["records"] for t in found["templates"])
 
 
@@ -155,8 +155,8 @@ def test_a_draft_is_made_by_number_and_by_text_and_written_once(history: dict[st
     by_number = run("draft", "1", **history).stdout
     (rule,) = tomllib.loads(by_number)["reason"]
     assert "hums" in rule["patterns"][0] and len(rule["positive"]) > 1
-    assert run("draft", "ledger <value> hums at the auditor", **history).stdout == by_number
-    given = run("draft", 'Ledger "Zz" hums at the auditor', "--reason", "record_state_conflict", **history).stdout
+    assert run("draft", "gearbox <value> hums behind the curtain", **history).stdout == by_number
+    given = run("draft", 'Gearbox "Zz" hums behind the curtain', "--reason", "record_state_conflict", **history).stdout
     assert tomllib.loads(given)["reason"][0]["code"] == "record_state_conflict"
     file = tmp_path / "rule.toml"
     assert run("draft", "1", "--output", str(file), **history).exit_code == 0

@@ -1,0 +1,1 @@
+"""The command that learns the weights of `streams.classify.likeness` from the labelled messages (`make learn`)."""

@@ -125,7 +125,7 @@ def _verdict(code: str, message: str, blurred: str) -> Verdict:
     if verdict is None:
         verdict = MATCHER.code(code, masked)
         if not verdict.by:
-            verdict = LIKENESS.verdict(code, masked, lambda: MATCHER.pattern(code, masked))
+            verdict = LIKENESS.verdict(code, masked, MATCHER.pattern)
         _templates.keep(key, verdict, masked.__sizeof__() + code.__sizeof__())
     return verdict if verdict.by else _by_number(code, message)
 

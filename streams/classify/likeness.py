@@ -7,13 +7,13 @@ machine changes an answer, and a trait costs one addition for all reasons togeth
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from schemas.reasons import UNCLASSIFIED, Catalogue, CatalogueError
 from streams.classify.match import NOTHING, Verdict
-from streams.classify.traits import BAR, STEM, traits_of, words_of
+from streams.classify.traits import STEM, traits_of, words_of
 
 UNIT: Final = 100
 """Weights and squares in the file are hundredths."""
@@ -30,6 +30,11 @@ _TOLD: Final = 3
 _LANE: Final = 32
 _MIDDLE: Final = 1 << (_LANE - 1)
 """Sums are lifted by this much, so that none is below zero: one that were would borrow from the next reason's bits."""
+_LOWEST: Final = (1 << _LANE) - 1
+"""The bits of the sum of squares, which is never below zero."""
+_LENGTHS: Final = 8
+_LONGEST: Final = 250
+"""Lengths of vectors are told apart by eighths, up to that of a text of the most words, all of them rare."""
 
 
 class Likeness:
@@ -37,67 +42,72 @@ class Likeness:
     what is added whatever a text has."""
 
     def __init__(self, text: str, catalogue: Catalogue) -> None:
-        """Raises CatalogueError if the reasons are not the catalogue's, in its order, or a line is no such line."""
-        lines = [line.split("\t") for line in text.split("\n") if line and not line.startswith("#")]
-        self._reasons = [reason.code for reason in catalogue.reasons]
-        if not lines or lines[0][2:] != self._reasons:
+        """Raises CatalogueError if the reasons are not the catalogue's, or a line is no such line."""
+        # Line by line: all numbers at once as texts would take twenty times what they take in the end.
+        lines = (line for line in text.split("\n") if line and not line.startswith("#"))
+        self._reasons = next(lines, "").split("\t")[2:]
+        if sorted(self._reasons) != sorted(catalogue.by_code):
             raise CatalogueError("likeness.tsv: its reasons are not those of reasons.toml: run `make learn`")
-        for line in lines:
-            if len(line) != len(lines[0]):
-                raise CatalogueError(f"likeness.tsv: {line[0]!r} lacks a reason's weight: run `make learn`")
-        self._layout = struct.Struct(f"<{len(lines[0]) - 1}I")
-        self._lift = int.from_bytes(self._layout.pack(*[_MIDDLE] * (len(lines[0]) - 1)), "little")
+        self._layout = struct.Struct(f"<{len(self._reasons) + 1}I")
+        self._lift = int.from_bytes(self._layout.pack(*[_MIDDLE] * (len(self._reasons) + 1)), "little")
         self._places = {code: place for place, code in enumerate(self._reasons)}
         self._verdicts = {code: Verdict(code, LIKE) for code in self._reasons} | {UNCLASSIFIED: NOTHING}
-        self._bias = [int(weight) / UNIT for weight in lines[1][2:]]
-        self._strange = int(lines[1][1])
-        self._stems: dict[str, int] = {}
-        self._pairs: dict[tuple[str, str], int] = {}
-        for trait, *numbers in lines[2:]:
-            stem, _, second = trait.partition(" ")
+        _, (self._strange, *bias) = self._read(next(lines, ""))
+        # What is added whatever a text has counts the more, the longer the text's vector is: made once for all lengths.
+        self._added = [
+            self._lift + self._packed([0, *[round(weight * length / _LENGTHS) for weight in bias]])
+            for length in range(_LENGTHS * _LONGEST + 1)
+        ]
+        self._stems: dict[bytes, int] = {}
+        self._pairs: dict[tuple[bytes, bytes], int] = {}
+        one: dict[bytes, bytes] = {}  # of each stem, for all of its pairs
+        for line in lines:
+            trait, numbers = self._read(line)
+            stem, _, second = (one.setdefault(part, part) for part in trait.encode().partition(b" "))
             if second:
                 self._pairs[stem, second] = self._packed(numbers)
             else:
                 self._stems[stem] = self._packed(numbers)
 
-    def verdict(self, code: str, template: str, ruled: Callable[[], Verdict]) -> Verdict:
-        """The reason by LIKE, or what `ruled` tells if it agrees or too little is known. `ruled` is
-        asked only where it could make a difference."""
-        traits = traits_of(code, template)
-        found = [weights for stem in traits.stems if (weights := self._stems.get(stem))]
+    def _read(self, line: str) -> tuple[str, list[int]]:
+        trait, *numbers = line.split("\t")
+        if len(numbers) != len(self._reasons) + 1:
+            raise CatalogueError(f"likeness.tsv: {trait!r} lacks a reason's weight: run `make learn`")
+        return trait, list(map(int, numbers))
+
+    def verdict(self, code: str, template: str, ruled: Callable[[str, str], Verdict]) -> Verdict:
+        """The reason by LIKE, or what `ruled` tells if it agrees or too little is known. `ruled` is asked only
+        where it could make a difference."""
+        stems, pairs = traits_of(code, template)
+        found = [*filter(None, map(self._stems.get, stems))]
         if len(found) < _FEWEST:
-            return ruled()
+            return ruled(code, template)
         # Words that nobody has seen before speak for nothing, and make what the others say weigh less.
-        strange = len(traits.stems) - len(found)
-        found += [weights for pair in traits.pairs if (weights := self._pairs.get(pair))]
-        square, *scores = self._sums(sum(found, self._lift))
-        length = math.sqrt((square + strange * self._strange) * UNIT)
-        scores = [score + length * bias for score, bias in zip(scores, self._bias, strict=True)]
-        best = max(scores)
-        if sum(score > best - TRUST * length for score in scores) > 1:
-            rule = ruled()
-            if rule.by:
-                scores[self._places[rule.reason]] += TRUST * length
-            reason = self._reasons[scores.index(max(scores))]
-            if reason == rule.reason:
-                return rule
-        else:
-            reason = self._reasons[scores.index(best)]
-        return self._verdicts[reason]
+        strange = len(stems) - len(found)
+        total = sum(filter(None, map(self._pairs.get, pairs)), sum(found))
+        length = math.sqrt(((total & _LOWEST) + strange * self._strange) / UNIT)
+        total += self._added[min(int(length * _LENGTHS), len(self._added) - 1)]
+        _, *scores = self._layout.unpack(total.to_bytes(self._layout.size, "little"))
+        ordered = sorted(scores)
+        best, trust = ordered[-1], TRUST * length * UNIT
+        if best - ordered[-2] >= trust:
+            return self._verdicts[self._reasons[scores.index(best)]]
+        rule = ruled(code, template)
+        if rule.by:
+            scores[self._places[rule.reason]] += trust
+        reason = self._reasons[scores.index(max(scores))]
+        return rule if reason == rule.reason else self._verdicts[reason]
 
     def told(self, code: str, template: str, reason: str) -> str:
         """The words that speak most for that reason, beside what they say of the others."""
         place = self._places[reason] + 1
         loud: dict[str, float] = {}
         for word in words_of(code, template):
-            if word != BAR and (weights := self._stems.get(word[:STEM])):
-                sums = self._sums(self._lift + weights)
+            if weights := self._stems.get(word[:STEM].encode("utf-8", "replace")):
+                sums = self._layout.unpack((weights + self._lift).to_bytes(self._layout.size, "little"))
                 loud.setdefault(word, sums[place] - sum(sums[1:]) / len(self._reasons))
         return ", ".join(sorted(sorted(loud), key=lambda word: -loud[word])[:_TOLD])
 
-    def _packed(self, numbers: list[str]) -> int:
+    def _packed(self, numbers: Sequence[int]) -> int:
         """All weights of a trait in one whole number, added to another's in one step."""
-        return int.from_bytes(self._layout.pack(*[_MIDDLE + int(number) for number in numbers]), "little") - self._lift
-
-    def _sums(self, lifted: int) -> list[float]:
-        return [lane - _MIDDLE for lane in self._layout.unpack(lifted.to_bytes(self._layout.size, "little"))]
+        return int.from_bytes(self._layout.pack(*[_MIDDLE + number for number in numbers]), "little") - self._lift

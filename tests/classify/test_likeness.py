@@ -2,6 +2,7 @@
 is silent."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,11 +67,15 @@ Failure in component frobnicator
 """.strip().split("\n")
 
 
-def never_asked() -> Verdict:
+def never_asked(code: str, template: str) -> Verdict:
     raise AssertionError("nothing was in doubt")
 
 
-def silent() -> Verdict:
+def told_by(rule: Verdict, code: str, template: str) -> Verdict:
+    return rule
+
+
+def silent(code: str, template: str) -> Verdict:
     return NOTHING
 
 
@@ -99,7 +104,7 @@ def test_nine_of_ten_messages_that_nobody_can_know_stay_unclassified() -> None:
 @pytest.mark.parametrize("template", ["", "|", "| |", "zzyzx", "passwords expired"])
 def test_where_little_is_known_the_rules_are_asked_alone(template: str) -> None:
     ruled = Verdict("rate_limited", "pattern of somebody")
-    assert LIKENESS.verdict("", template, lambda: ruled) == ruled
+    assert LIKENESS.verdict("", template, partial(told_by, ruled)) == ruled
     assert LIKENESS.verdict("", template, silent) == NOTHING
 
 
@@ -114,7 +119,7 @@ def test_in_doubt_a_pattern_tips_the_scale_and_one_that_agrees_is_named() -> Non
         template = template_of(message)
         alone = LIKENESS.verdict("", template, silent)
         asked = [Verdict(reason.code, f"pattern {reason.code}") for reason in CATALOGUE.reasons]
-        told = {rule.reason: LIKENESS.verdict("", template, lambda rule=rule: rule) for rule in asked}  # type: ignore[misc]
+        told = {rule.reason: LIKENESS.verdict("", template, partial(told_by, rule)) for rule in asked}
         heard = {reason: said for reason, said in told.items() if said.by == f"pattern {reason}"}
         assert all(said in (alone, *asked) for said in told.values())
         doubtful += len(heard) > 1
@@ -139,11 +144,11 @@ def test_a_pattern_that_agrees_is_told_instead_of_words() -> None:
 
 
 def test_neighbours_speak_too() -> None:
-    assert ("is", "not") in traits_of("", "the value is not valid").pairs
-    assert ("|", "the") in traits_of("", "the value").pairs
-    assert ("value", "|") in traits_of("", "the value").pairs
-    assert traits_of("", "値がありません").stems >= {"値", "あ", "り"}
-    assert traits_of("", "ungültig").stems == traits_of("", "ungultig").stems
+    stems, pairs = traits_of("", "the value is not available")
+    assert list(stems) == [b"|", b"the", b"value", b"is", b"not", b"availa"]
+    assert {(b"|", b"the"), (b"is", b"not"), (b"availa", b"|")} <= set(pairs)
+    assert {"値".encode(), "あ".encode(), "り".encode()} <= set(traits_of("", "値がありません")[0])
+    assert list(traits_of("", "ungültig")[0]) == list(traits_of("", "ungultig")[0])
 
 
 def test_a_code_apart_speaks_by_its_words() -> None:
@@ -158,7 +163,7 @@ def test_no_text_can_carry_a_sum_into_the_next_reason() -> None:
     numbers = [list(map(int, line.split("\t")[1:])) for line in WEIGHTS.splitlines()[4:]]
     largest = max(max(map(abs, one)) for one in numbers)
     assert 2 * 400 * largest < 1 << 31
-    everything = " ".join(list(LIKENESS._stems)[:5000])
+    everything = " ".join(stem.decode(errors="ignore") for stem in list(LIKENESS._stems)[:5000])
     assert LIKENESS.verdict("", everything, silent).reason in CATALOGUE.by_code
 
 

@@ -14,6 +14,7 @@ import pytest_asyncio
 
 import schemas
 from schemas.reasons import CATALOGUE
+from streams.classify.likeness import FILE
 from streams.failpoints import Step
 from tests.delivery.ledger import Ledger
 from tests.delivery.mix import Mix
@@ -46,7 +47,16 @@ async def main(servers, topic):
     os._exit(0)
 asyncio.run(main(*sys.argv[1:]))
 """
-_WITH_OTHER_SCHEMAS = "import sys; sys.path.insert(0, {folder!r}); from streams.cli import main; main(['store'])"
+_WITH_OTHER_SCHEMAS = """
+import pathlib, sys
+sys.path.insert(0, {folder!r})
+from schemas.reasons import CATALOGUE
+from streams.classify import decide
+weights = pathlib.Path({folder!r}, "likeness.tsv").read_text(encoding="utf-8")
+decide.LIKENESS = decide.Likeness(weights, CATALOGUE)
+from streams.cli import main
+main(["store"])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -148,4 +158,9 @@ def other_catalogue(folder: Path) -> Path:
     assert one in text and other in text
     text = text.replace(one, "code = X").replace(other, one).replace("code = X", other)
     file.write_text(text.replace(f"version = {CATALOGUE.version}\n", f"version = {CATALOGUE.version + 1}\n"))
+    weights = FILE.read_text(encoding="utf-8")
+    pair = "\tduplicate_record\tmandatory_field_missing\t"
+    assert pair in weights
+    weights = weights.replace(pair, "\tmandatory_field_missing\tduplicate_record\t")
+    (copy.parent / "likeness.tsv").write_text(weights, encoding="utf-8")
     return copy.parent

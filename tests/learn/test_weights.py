@@ -10,7 +10,7 @@ def test_what_must_have_its_reason_has_it_by_its_words_alone() -> None:
     learned = sure()
     written = learn(learned)
     model = Likeness(written, CATALOGUE)
-    told = [model.verdict(code, template, lambda: NOTHING).reason for _, code, template in learned]
+    told = [model.verdict(code, template, lambda code, template: NOTHING).reason for _, code, template in learned]
     wrong = [text for text, reason in zip(learned, told, strict=True) if text[0] != reason]
     assert len(wrong) <= 0.05 * len(learned), wrong
     assert learn(learned) == written

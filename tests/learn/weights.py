@@ -74,8 +74,9 @@ def learn(learned: Sequence[Text]) -> str:
 
 
 def _named(text: Text) -> list[str]:
-    traits = traits_of(text[1], text[2])
-    return sorted(traits.stems) + sorted(" ".join(pair) for pair in traits.pairs)
+    stems, pairs = traits_of(text[1], text[2])
+    found = [stem.decode() for stem in stems] + [b" ".join(pair).decode() for pair in pairs]
+    return sorted(found)
 
 
 def _lines(vectors: Any, machine: Any, learned_from: str) -> list[str]:

@@ -6,6 +6,7 @@ what the kernel says of the process, not what it says of itself.
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -79,13 +80,16 @@ class Resources:
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
 
-    def growths(self, seconds: float = LIFE_SECONDS) -> list[Growth]:
-        """Of every life that was watched for so long after its warm-up."""
+    def growths(self, but: tuple[float, float] | None = None, seconds: float = LIFE_SECONDS) -> list[Growth]:
+        """Of every life that was watched for so long after its warm-up; of what lay before and behind the time `but`
+        each by itself, by `time.monotonic`."""
+        begin, end = but or (math.inf, math.inf)
         found = []
         for (name, _), looks in self.lives.items():
             warm = [look for look in looks if look.at >= looks[0].at + WARM_SECONDS]
-            if len(warm) >= 6 and warm[-1].at - warm[0].at >= seconds:
-                found.append(_growth(name, warm))
+            for part in ([look for look in warm if look.at < begin], [look for look in warm if look.at >= end]):
+                if len(part) >= 6 and part[-1].at - part[0].at >= seconds:
+                    found.append(_growth(name, part))
         return found
 
     def assignments(self, role: str) -> int:

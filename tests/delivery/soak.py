@@ -15,13 +15,16 @@ from tests.delivery import restarts
 from tests.delivery.parts import Front, WorkerProcess, environment_of
 from tests.delivery.progress import Progress
 from tests.delivery.schedule import AGAIN_SECONDS, Step, Target
-from tests.delivery.soak_plan import CALM, Plan
+from tests.delivery.soak_plan import Plan
 from tests.delivery.stack import Stack
 
 DEATHS = ("kill", "terminate", "freeze")
 SCALED_SECONDS = 4.0
 TRY_SECONDS = 3.0
 """A fault that met nobody for so long makes room for the next."""
+DRAIN_SECONDS = 90.0
+TAKEOVER_SECONDS = 10
+"""Beyond the session time-out, until every partition gets on."""
 PUBLISH_AFTER = 30.0
 PUBLISH_SECONDS = 50.0
 """A publication that waits for store any longer is told to end: what it waits for may be away for minutes."""
@@ -65,11 +68,18 @@ class Soak:
 
     def calms(self, role: str, progress: Progress) -> list[tuple[float, float]]:
         """The calm windows of a role by `time.monotonic`, each from when Kafka was there; for store none of the
-        outage. One of which too little is left to tell anything is none."""
+        outage. One that is shorter than what a takeover may take is none."""
         wanted = [w for w in self.plan.calms if role == "count" or not self.plan.outage.meets(*w)]
         windows = [(self.began + begin, self.began + end) for begin, end in wanted]
         there = [(progress.answered(begin, end), end) for begin, end in windows]
-        return [(begin, end) for begin, end in there if end - begin > CALM / 2]
+        shortest = self._stack.settings.session_seconds + TAKEOVER_SECONDS
+        return [(begin, end) for begin, end in there if end - begin >= shortest]
+
+    @property
+    def backlog(self) -> tuple[float, float]:
+        """From when ClickHouse is away until what waited for it has been stored, by `time.monotonic`: buffers fill in
+        that time, once and within their bounds, which is no leak."""
+        return self.began + self.plan.outage.begin, self.began + self.plan.outage.end + DRAIN_SECONDS
 
     async def _until(self, at: float) -> None:
         await asyncio.sleep(max(0.0, self.began + at - time.monotonic()))

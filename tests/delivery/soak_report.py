@@ -63,7 +63,7 @@ def result(
         "longest_pause_in_calm": {role: round(progress.longest(role, soak.calms(role, progress)), 1) for role in ROLES},
         "takeover_beyond_session": {role: round(seconds - session, 1) for role, seconds in takeovers.items()},
         "lives_watched": len(resources.growths()),
-        "growth": [_growth(life) for life in _longest(resources.growths())],
+        "growth": [_growth(life) for life in _longest(resources.growths(soak.backlog))],
         "problems": problems,
     }
 

@@ -21,7 +21,7 @@ from tests.delivery.resources import Resources, slopes
 from tests.delivery.rest import problems_at_rest
 from tests.delivery.sampler import Sampler
 from tests.delivery.schedule import Target
-from tests.delivery.soak import Soak
+from tests.delivery.soak import TAKEOVER_SECONDS, Soak
 from tests.delivery.soak_report import ROLES
 from tests.delivery.stack import Stack
 
@@ -33,8 +33,6 @@ FULL_SECONDS = 1800
 FAULTS, DEATHS, REBALANCES = 10_000, 500, 50
 """Of a full run; of a shorter one its share."""
 NUMBERS = (1, 2, 3)
-TAKEOVER_SECONDS = 10
-"""Beyond the session time-out, until every partition gets on."""
 REST_SECONDS = 240
 CAUGHT_UP = RATE * 2
 
@@ -90,11 +88,12 @@ async def _soak(seconds: float, stack: Stack, kafka: Kafka, front: Front, seed: 
                 for role in ROLES:
                     takeovers[role] = await restarts.takeover(workers[role, 1], progress, role)
                     restarts.begin(workers[role, 1])
+                    await restarts.ready(workers[role, 1])  # a look at half a million messages takes longer than that
             problems = await problems_at_rest(stack, ledger, sampler.samples, seconds=REST_SECONDS)
         replay = f"python -m tests.delivery --seed {seed} --seconds {seconds:g} test_soak"
         found = soak_report.result(soak, stack, ledger, progress, resources, takeovers, problems, replay)
     found["problems"] += soak.complaints + _shortfalls(found, soak, progress, seconds) + slopes(
-        life for life in resources.growths() if life.name.startswith(ROLES)
+        life for life in resources.growths(soak.backlog) if life.name.startswith(ROLES)
     )  # fmt: skip
     soak_report.write(found, soak)
     soak_report.show(found)

@@ -3,7 +3,6 @@ and a run that is formed again by a version with another catalogue.
 """
 
 import asyncio
-import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -12,10 +11,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-import schemas
 from schemas.reasons import CATALOGUE
-from streams.classify.likeness import FILE
 from streams.failpoints import Step
+from tests.delivery.catalogues import give_other
 from tests.delivery.ledger import Ledger
 from tests.delivery.mix import Mix
 from tests.delivery.parts import Front, Kafka
@@ -46,16 +44,6 @@ async def main(servers, topic):
     print("open", flush=True)
     os._exit(0)
 asyncio.run(main(*sys.argv[1:]))
-"""
-_WITH_OTHER_SCHEMAS = """
-import pathlib, sys
-sys.path.insert(0, {folder!r})
-from schemas.reasons import CATALOGUE
-from streams.classify import decide
-weights = pathlib.Path({folder!r}, "likeness.tsv").read_text(encoding="utf-8")
-decide.LIKENESS = decide.Likeness(weights, CATALOGUE)
-from streams.cli import main
-main(["store"])
 """
 
 
@@ -132,7 +120,7 @@ async def test_a_run_that_another_catalogue_forms_again_is_stored_once_as_it_was
             by_version = stack.sql(_VERSIONS)
             assert [version for version, *_ in by_version] == [CATALOGUE.version]
             store.environment["SYNCLOGS_FAILPOINTS"] = ""
-            store.command = [sys.executable, "-c", _WITH_OTHER_SCHEMAS.format(folder=str(other_catalogue(tmp_path)))]
+            give_other(store, tmp_path)
             store.start()
             await stack.stored(by_version[0][1])
             await stack.stored(await stack.rows())
@@ -146,21 +134,3 @@ async def test_a_run_that_another_catalogue_forms_again_is_stored_once_as_it_was
 
 _VERSIONS = """SELECT catalogue_version, count(), arraySort(groupArray((event_id, reason))) FROM sync_records
     GROUP BY catalogue_version ORDER BY catalogue_version"""
-
-
-def other_catalogue(folder: Path) -> Path:
-    """Where a copy of `schemas` is whose catalogue is newer and has two reasons exchanged."""
-    copy = folder / "newer" / "schemas"
-    shutil.copytree(Path(schemas.__file__).parent, copy)
-    file = copy / "reasons.toml"
-    one, other = 'code = "mandatory_field_missing"', 'code = "duplicate_record"'
-    text = file.read_text()
-    assert one in text and other in text
-    text = text.replace(one, "code = X").replace(other, one).replace("code = X", other)
-    file.write_text(text.replace(f"version = {CATALOGUE.version}\n", f"version = {CATALOGUE.version + 1}\n"))
-    weights = FILE.read_text(encoding="utf-8")
-    pair = "\tduplicate_record\tmandatory_field_missing\t"
-    assert pair in weights
-    weights = weights.replace(pair, "\tmandatory_field_missing\tduplicate_record\t")
-    (copy.parent / "likeness.tsv").write_text(weights, encoding="utf-8")
-    return copy.parent

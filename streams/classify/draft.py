@@ -112,8 +112,9 @@ def as_toml(made: Draft, group: Group, seen: str) -> str:
         f"Draft of a rule, to be reviewed: {group.errors:,} errors of {group.tenants:,} tenants, {seen}:",
         f"  {printable(made.key.text)}",
         _about_the_reason(made),
-        "To take it over: add pattern and examples to that reason in schemas/reasons.toml, raise its version, run the",
-        "tests, deploy, and `synclogs reclassify`. The examples are customers' messages: replace names and numbers.",
+        "To take it over: add pattern and examples to that reason in schemas/reasons.toml, raise its version, run",
+        "`make learn` and the tests, deploy, and `synclogs reclassify`. The examples are customers' messages: replace",
+        "names and numbers.",
         f"Checked: it decides its {len(made.examples)} examples and none of {made.compared} others of the catalogue.",
     ]
     comment = "".join(f"# {line}\n" for line in head)

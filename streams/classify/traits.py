@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterable
 from itertools import pairwise
 from typing import Final
 
-from streams.classify.mask import parted, plain
-from streams.classify.vocabulary import FIRST_UNSPACED
+from streams.classify.mask import FIRST_UNSPACED, parted, plain
 
 BAR: Final = b"|"
 STEM: Final = 6

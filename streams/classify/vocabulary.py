@@ -7,15 +7,12 @@ bits of all that match it.
 import re
 from collections import defaultdict
 
-from streams.classify.mask import plain
+from streams.classify.mask import FIRST_UNSPACED, UNSPACED, plain
 
-FIRST_UNSPACED = "\u2e80"
-"""From here on are the scripts that write words without spaces."""
 _INDEXED = 3
 _INDEXED_STEM = 5
 _SHORTEST_COMPOUND = 8
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
-_UNSPACED = re.compile(f"[{FIRST_UNSPACED}-\U0010ffff]")
 _GLUED = re.compile(f"(?<=[a-z0-9>#])(?=[{FIRST_UNSPACED}-\U0010ffff])")
 
 
@@ -90,7 +87,7 @@ class Vocabulary:
 
     def parted(self, text: str) -> list[str]:
         """The words of a text; where a script has no spaces, all parts that patterns know, though they overlap."""
-        if text.isascii() or not _UNSPACED.search(text):
+        if text.isascii() or not UNSPACED.search(text):
             return text.split()
         text = _GLUED.sub(" ", text)
         out, at, rest, known = list[str](), 0, 0, self._unspaced

@@ -83,7 +83,8 @@ def draft(key: Key, samples: Sequence[str], chosen: str = "") -> Draft:
             return Draft(key, pattern, guess, chosen, mine, len(others))
         in_the_way = taken or in_the_way
     raise DraftRefused(
-        f"every pattern of its words would also decide the catalogue's example {in_the_way[0]!r}"
+        f"every pattern of its words would also decide the catalogue's example {in_the_way[0]!r}: its words say too "
+        "little. Ask the sender for the message inside, or add the code beside it to that reason's `codes`"
         if in_the_way
         else "it has no words that a pattern could be made of: a rule for it needs a code, or a better message"
     )

@@ -4,7 +4,7 @@ Pure: no I/O, and the same errors give the same reasons at any time, whatever wa
 message, field) as the other side gave them; out go reason codes.
 """
 
-from streams.classify.decide import Classified, classify, reason_of
+from streams.classify.decide import Classified, classify, prepare, reason_of
 from streams.classify.outcome import Outcome, explain
 
-__all__ = ["Classified", "Outcome", "classify", "explain", "reason_of"]
+__all__ = ["Classified", "Outcome", "classify", "explain", "prepare", "reason_of"]

@@ -8,7 +8,8 @@ cache never changes an answer.
 
 import re
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from functools import cache
+from typing import NamedTuple
 
 from schemas.reasons import CATALOGUE, UNCLASSIFIED
 from streams.classify.cache import BoundedCache
@@ -18,12 +19,23 @@ from streams.classify.match import MATCHER, Verdict
 from streams.classify.templates import hides_characters, template_from, template_of, unwrapped
 
 Error = tuple[str, str, str]
-LIKENESS: Final = Likeness(FILE.read_text(encoding="utf-8"), CATALOGUE)
 
 _KEPT_CHARACTERS = 512  # longer messages rarely come twice, and would push the short ones out
 _MIB = 1 << 20
 _DIGIT = re.compile("[0-9]")
 _EXACT_OF = 8  # of texts whose numbers alone are new, every so many-th is kept: keeping costs as much as classifying
+
+
+@cache
+def likeness() -> Likeness:
+    """What was learned; read at the first call, which takes some tenths of a second. CatalogueError if the file's
+    reasons are not the catalogue's."""
+    return Likeness(FILE.read_text(encoding="utf-8"), CATALOGUE)
+
+
+def prepare() -> None:
+    """Read what was learned now, instead of with the first failure."""
+    likeness()
 
 
 class Classified(NamedTuple):
@@ -69,7 +81,7 @@ def reason_of(direction: str, code: str, message: str) -> str:
 
 
 def verdict_of(code: str, message: str) -> Verdict:
-    """The reason of one error and the rule that decided."""
+    """The reason of one error and what decided."""
     return _verdict(code, message, sharp(blur(message)))
 
 
@@ -82,7 +94,7 @@ def explained(code: str, message: str) -> Verdict:
     rule = MATCHER.pattern(code, masked)
     if rule.reason == verdict.reason:
         return rule
-    return Verdict(verdict.reason, f"{LIKE}: {LIKENESS.told(code, masked, verdict.reason)}")
+    return Verdict(verdict.reason, f"{LIKE}: {likeness().told(code, masked, verdict.reason)}")
 
 
 def _alike(key: tuple[str, str]) -> Classified:
@@ -125,7 +137,7 @@ def _verdict(code: str, message: str, blurred: str) -> Verdict:
     if verdict is None:
         verdict = MATCHER.code(code, masked)
         if not verdict.by:
-            verdict = LIKENESS.verdict(code, masked, MATCHER.pattern)
+            verdict = likeness().verdict(code, masked, MATCHER.pattern)
         _templates.keep(key, verdict, masked.__sizeof__() + code.__sizeof__())
     return verdict if verdict.by else _by_number(code, message)
 

@@ -84,10 +84,14 @@ def draft(key: Key, samples: Sequence[str], chosen: str = "") -> Draft:
         in_the_way = taken or in_the_way
     raise DraftRefused(
         f"every pattern of its words would also decide the catalogue's example {in_the_way[0]!r}: its words say too "
-        "little. Ask the sender for the message inside, or add the code beside it to that reason's `codes`"
+        f"little. Ask the sender for the message inside{_by_its_code(key)}"
         if in_the_way
         else "it has no words that a pattern could be made of: a rule for it needs a code, or a better message"
     )
+
+
+def _by_its_code(key: Key) -> str:
+    return f", or add {key.code} to the `codes` of the right reason" if key.code else ""
 
 
 def nearest(text: str) -> Guess:
@@ -116,7 +120,7 @@ def as_toml(made: Draft, group: Group, seen: str) -> str:
         "To take it over: add pattern and examples to that reason in schemas/reasons.toml, raise its version, run",
         "`make learn` and the tests, deploy, and `synclogs reclassify`. The examples are customers' messages: replace",
         "names and numbers.",
-        f"Checked: it decides its {len(made.examples)} examples and none of {made.compared} others of the catalogue.",
+        f"Checked: it matches its {len(made.examples)} examples and none of {made.compared} others of the catalogue.",
     ]
     comment = "".join(f"# {line}\n" for line in head)
     rule = f"[[reason]]\ncode = {_quoted(made.reason)}\npatterns = [\n  '{made.pattern}',\n]\n"

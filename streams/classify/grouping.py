@@ -1,6 +1,6 @@
 """Groups the texts of unknown failures by template, so that a million of them are a list that a person can read.
 
-In come the errors that no rule recognised, with where and when they occurred; out go groups, the most frequent first.
+In come the errors that were not recognised, with where and when they occurred; out go groups, the most frequent first.
 Memory is bounded whatever comes: where there are more templates than that, the rarest are given up, and counted.
 """
 

@@ -8,6 +8,7 @@ machine changes an answer, and a trait costs one addition for all reasons togeth
 import math
 import struct
 from collections.abc import Callable, Sequence
+from itertools import dropwhile
 from pathlib import Path
 from typing import Final
 
@@ -27,13 +28,16 @@ TRUST: Final = 0.3
 it on messages that were not learned. Reasons that are farther apart need no witness: no pattern is looked for then."""
 _FEWEST: Final = 4  # the bar and three words: fewer say what a message is about, not what went wrong
 _TOLD: Final = 3
+_MARKS: Final = "|#<"  # what stands for an end, a number and a value
 _LANE: Final = 32
 _MIDDLE: Final = 1 << (_LANE - 1)
 """Sums are lifted by this much, so that none is below zero: one that were would borrow from the next reason's bits."""
+_LARGEST: Final = 1_000_000
+"""No weight is larger, so that no sum of a thousand traits, and of what is added, leaves its reason's bits."""
 _LOWEST: Final = (1 << _LANE) - 1
 """The bits of the sum of squares, which is never below zero."""
 _LENGTHS: Final = 8
-_LONGEST: Final = 250
+_LONGEST: Final = 300
 """Lengths of vectors are told apart by eighths, up to that of a text of the most words, all of them rare."""
 
 
@@ -44,7 +48,8 @@ class Likeness:
     def __init__(self, text: str, catalogue: Catalogue) -> None:
         """Raises CatalogueError if the reasons are not the catalogue's, or a line is no such line."""
         # Line by line: all numbers at once as texts would take twenty times what they take in the end.
-        lines = (line for line in text.split("\n") if line and not line.startswith("#"))
+        notes = "# "  # only at the head: a number's mark begins traits, too
+        lines = (line for line in dropwhile(lambda line: line.startswith(notes), text.split("\n")) if line)
         self._reasons = next(lines, "").split("\t")[2:]
         if sorted(self._reasons) != sorted(catalogue.by_code):
             raise CatalogueError("likeness.tsv: its reasons are not those of reasons.toml: run `make learn`")
@@ -70,10 +75,14 @@ class Likeness:
                 self._stems[stem] = self._packed(numbers)
 
     def _read(self, line: str) -> tuple[str, list[int]]:
-        trait, *numbers = line.split("\t")
-        if len(numbers) != len(self._reasons) + 1:
-            raise CatalogueError(f"likeness.tsv: {trait!r} lacks a reason's weight: run `make learn`")
-        return trait, list(map(int, numbers))
+        trait, *texts = line.split("\t")
+        try:
+            numbers = list(map(int, texts))
+        except ValueError:
+            numbers = []
+        if len(numbers) != len(self._reasons) + 1 or max(map(abs, numbers)) > _LARGEST:
+            raise CatalogueError(f"likeness.tsv: {trait!r} has not a weight for each reason: run `make learn`")
+        return trait, numbers
 
     def verdict(self, code: str, template: str, ruled: Callable[[str, str], Verdict]) -> Verdict:
         """The reason by LIKE, or what `ruled` tells if it agrees or too little is known. `ruled` is asked only
@@ -103,7 +112,7 @@ class Likeness:
         place = self._places[reason] + 1
         loud: dict[str, float] = {}
         for word in words_of(code, template):
-            if weights := self._stems.get(word[:STEM].encode("utf-8", "replace")):
+            if word[0] not in _MARKS and (weights := self._stems.get(word[:STEM].encode("utf-8", "replace"))):
                 sums = self._layout.unpack((weights + self._lift).to_bytes(self._layout.size, "little"))
                 loud.setdefault(word, sums[place] - sum(sums[1:]) / len(self._reasons))
         return ", ".join(sorted(sorted(loud), key=lambda word: -loud[word])[:_TOLD])

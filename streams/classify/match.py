@@ -1,4 +1,4 @@
-"""Finds the reason of a template: vendor codes of one meaning, then families of words by priority, then numbers.
+"""What the catalogue's rules say of a template: vendor codes of one meaning, families of words by priority, numbers.
 
 In come the other side's code and a template (or, for numbers, the text before masking); out goes a reason and what
 spoke for it. The rules are the catalogue's; this module compiles them once and knows no message of its own.
@@ -13,7 +13,7 @@ from streams.classify.mask import SKIPPED, parted, words
 
 
 class Verdict(NamedTuple):
-    """A reason, and the rule that decided: `code X`, `pattern ...`, `number N`, or '' if none did."""
+    """A reason, and what spoke for it: `code X`, `pattern ...`, `likeness`, `number N`, or '' if nothing did."""
 
     reason: str
     by: str

@@ -1,4 +1,4 @@
-"""Unknown failures on the command line: the templates of what no rule recognised, and a draft of a rule for one."""
+"""Unknown failures on the command line: the templates of what was not recognised, and a draft of a rule for one."""
 
 import difflib
 import json
@@ -37,15 +37,15 @@ class Found:
     recognised: int = 0
 
 
-@click.command(short_help="Templates of failures that no rule recognised.")
+@click.command(short_help="Templates of failures that were not recognised.")
 @_SINCE
 @_TENANT
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most templates to print.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def unknown(since: str, tenant: str, limit: int, as_json: bool) -> None:
-    """Group the errors that no rule recognised by their template, the most frequent first.
+    """Group the errors that were not recognised by their template, the most frequent first.
 
-    A record counts once, under the first of its errors that no rule recognised; errors are all of them.
+    A record counts once, under the first of its errors that was not recognised; errors are all of them.
     """
     found = _read(since, tenant)
     groups = found.grouping.ranked()
@@ -161,7 +161,7 @@ def _heading(found: Found) -> list[str]:
     of = f" of tenant {_printable(found.tenant)}" if found.tenant else ""
     lines = [
         f"{counts.failed:,} failed records{of} since {found.since[:10]}; {counts.unknown:,} of them ({share:.1f} %) "
-        f"have errors that no rule recognised, {counts.unclassified:,} count as unclassified."
+        f"have errors that were not recognised, {counts.unclassified:,} count as unclassified."
     ]
     if found.recognised:
         lines.append(

@@ -68,5 +68,7 @@ def restore(source: TopicPartition, records: Mapping[bytes, bytes]) -> State | N
     for key, value in records.items():
         hour, _, _, *names = orjson.loads(key)
         if hour != "position":
-            entries[(hour, *map(sys.intern, names))] = shared(tuple(orjson.loads(value).items()))
+            tenant, direction, sync = names
+            entry = (hour, sys.intern(tenant), sys.intern(direction), sync)
+            entries[entry] = shared(tuple(orjson.loads(value).items()))
     return State(written["position"], written["latest"], entries)

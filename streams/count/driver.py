@@ -17,7 +17,7 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from streams import memory
+from streams import classify, memory
 from streams.config import Settings
 from streams.count.entries import Entries
 from streams.kafka import clients, closed
@@ -96,7 +96,7 @@ class CountTable(faust.Table[Any, Any]):
     """
 
     def _new_store(self) -> Any:
-        """Faust's store in memory, which is a dict of entries and takes five times as much."""
+        """Faust's store in memory is a dict, which takes three times as much."""
         store = super()._new_store()
         store.data = Entries()
         return store
@@ -116,6 +116,7 @@ def prepare_process() -> None:
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     closed.prepare()
     fetcher.PartitionRecords = RawRecords
+    classify.prepare()
     memory.settle()
     # Faust's thread and this one take the interpreter from each other every 5 ms, each time with cold caches: a tenth
     # more CPU an event. Neither has anything to do that can't wait so long.

@@ -23,8 +23,7 @@ SUB_BATCH = 400
 """Messages decoded at a time: their objects stay in the processor's cache."""
 
 Entry = tuple[int, str, str, str]
-"""Start of the hour (seconds since 1970), tenant, direction, sync. A plain tuple, which the garbage collector leaves
-alone once it has seen that it holds no containers: there may be hundreds of thousands."""
+"""Start of the hour (seconds since 1970), tenant, direction, sync."""
 Counts = Mapping[str, int]
 """Records by label: `success`, `skipped`, and `failed:REASON`. Never changed in place: see `shared`."""
 
@@ -41,8 +40,7 @@ def split(label: str) -> tuple[str, str]:
 
 @lru_cache(4096)
 def shared(items: tuple[tuple[str, int], ...]) -> Counts:
-    """The counts of these labels: most entries have the same few, and one dict for them all saves a quarter of what an
-    entry takes."""
+    """The counts of these labels: most entries have the same few, and one dict for all of them takes less."""
     return dict(items)
 
 
@@ -50,12 +48,6 @@ def shared(items: tuple[tuple[str, int], ...]) -> Counts:
 def _hour(hours: int) -> int:
     """Start of an hour in seconds: one number for all entries of that hour."""
     return hours * 3600
-
-
-@lru_cache(4096)
-def _one(sync: str) -> str:
-    """A sync's name, which comes in all partitions at about the same time: one string for the entries of all."""
-    return sync
 
 
 class Tally:
@@ -109,7 +101,7 @@ class Tally:
         for (hour, (tenant, direction, sync, label)), number in self._cells.items():
             if label == FAILED:
                 continue
-            entry = (_hour(hour), sys.intern(tenant), sys.intern(direction), _one(sync))
+            entry = (_hour(hour), sys.intern(tenant), sys.intern(direction), sync)
             found.setdefault(entry, {})[label] = number
         return found
 

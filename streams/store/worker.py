@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from schemas.rows import DEAD_LETTERS, SYNC_MARKS, SYNC_RECORDS
-from streams import failpoints, memory, metrics
+from streams import classify, failpoints, memory, metrics
 from streams.clickhouse.client import Database
 from streams.clickhouse.writer import Writer, in_thread
 from streams.config import Settings
@@ -39,6 +39,7 @@ async def run(settings: Settings) -> int:
     """Store until SIGTERM or SIGINT, which drain; a second one ends at once. The exit code: 0, or 1 after an error that
     only a person can put right, which the log tells."""
     failpoints.arm(settings.failpoints)
+    classify.prepare()
     memory.settle()
     worker = Worker(settings)
     telemetry = Telemetry(settings.metrics_host, settings.metrics_port, worker.why_not_ready)

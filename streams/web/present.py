@@ -61,7 +61,7 @@ def reason_item(row: Item) -> Item:
 
 
 def template_item(group: Group) -> Item:
-    """A template of failures that no rule recognised. `samples` are messages as they came, long ones cut."""
+    """A template of failures that were not recognised. `samples` are messages as they came, long ones cut."""
     return {
         "code": group.key.code,
         "template": group.key.template,

@@ -1,4 +1,4 @@
-"""A tenant's failures that no rule recognised, grouped by the template of their first error: a page, and as JSON.
+"""A tenant's failures that were not recognised, grouped by the template of their first error: a page, and as JSON.
 
 They are the unclassified failures of the snapshot, so their numbers add up to its CSV. Grouping reads a bounded number
 of different texts, the most frequent first; what is beyond is counted as not grouped, and is in the CSV as well.

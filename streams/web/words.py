@@ -96,7 +96,7 @@ def csv_path(
 
 
 def unknown_path(code: str, period: str, snapshot: int | None = None, cursor: str | None = None) -> str:
-    """The page of the failures of a direction that no rule recognised."""
+    """The page of the failures of a direction that were not recognised."""
     return with_query(UNKNOWN_PATH, direction=code, period=period, snapshot=snapshot, cursor=cursor)
 
 

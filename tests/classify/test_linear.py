@@ -77,4 +77,6 @@ def test_rules_see_a_bounded_text(unit: str) -> None:
 @settings(max_examples=150, deadline=None)
 def test_no_mixture_costs_more_than_its_length_allows(units: list[str], wrapping: str) -> None:
     message = wrapping + " ".join(units * (LARGEST // sum(map(len, units)) + 1))
-    assert calls(message[:LARGEST]) <= 16_000
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(likeness, "TRUST", 100.0)  # patterns are looked for in any case
+        assert calls(message[:LARGEST]) <= 16_000

@@ -57,3 +57,10 @@ def test_the_words_of_a_template(template: str, read: str) -> None:
 
 def test_texts_that_no_encoding_has_are_blurred_and_come_back() -> None:
     assert sharp(blur("\ud800 17 値")) == "\ud800 11 値"
+
+
+def test_a_long_text_keeps_its_middle_whatever_single_letter_stands_in_it_and_cjk_keeps_a_third() -> None:
+    english = "word " * 100
+    for letter in ("\ufffd", "\ufeff", "\U0001f600", "山田"):
+        assert clip(english + letter) == english + letter
+    assert len(clip("値" * 500)) <= (HEAD + TAIL) // 3 + 3

@@ -138,7 +138,7 @@ def test_unknown_failures_are_told_in_words_that_a_terminal_can_show(history: di
     done = run("unknown", **history)
     assert done.exit_code == 0
     assert done.stdout.startswith("8 failed records since ")
-    assert "7 of them (87.5 %) have errors that no rule recognised" in done.stdout
+    assert "7 of them (87.5 %) have errors that were not recognised" in done.stdout
     assert "1 of these errors the present catalogue does recognise" in done.stdout
     assert (
         "5 records, 6 errors, 2 tenants, 3 syncs" in done.stdout

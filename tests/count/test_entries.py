@@ -27,7 +27,7 @@ def test_it_holds_what_a_dict_would_hold(changes: list[tuple[Entry, Counts | Non
                 one.pop(entry, None)
             else:
                 one[entry] = counts
-    assert dict(found) == wanted
+    assert dict(found) == wanted == dict(found.items())
     assert len(found) == len(wanted)
     assert [entry in found for entry in wanted] == [True] * len(wanted)
 
@@ -44,28 +44,35 @@ def test_what_is_not_there_is_named_by_its_whole_entry() -> None:
     assert dict(found) == {ENTRY: ONE}
 
 
-def test_nothing_is_left_of_hours_that_were_deleted() -> None:
+def test_nothing_is_left_of_tenants_that_were_deleted_and_after_clear() -> None:
     found = Entries()
-    found.update({(hour, "acme", "books_to_fsm", "s1"): ONE for hour in range(100)})
+    all_of_them = {(hour, f"t{hour % 7}", "books_to_fsm", "s 1"): ONE for hour in range(100)}
+    found.update(all_of_them)
+    assert list(found) == sorted(all_of_them, key=lambda entry: int(entry[1][1:]))
     for entry in list(found):
         del found[entry]
-    assert not found._syncs
+    assert not found._of
+    found.update(all_of_them)
+    found.clear()
+    assert (len(found), list(found)) == (0, [])
 
 
-def test_an_entry_takes_less_than_half_of_what_it_takes_in_a_dict() -> None:
-    assert 2 * _bytes_an_entry(Entries) < _bytes_an_entry(dict)
+@pytest.mark.parametrize(("syncs", "share"), [(1, 0.9), (60, 0.5)], ids=["one sync an hour", "sixty syncs an hour"])
+def test_an_entry_takes_less_than_in_a_dict(syncs: int, share: float) -> None:
+    assert _bytes_an_entry(Entries, syncs) < share * _bytes_an_entry(dict, syncs)
 
 
-def _bytes_an_entry(kind: Callable[[], MutableMapping[Entry, Counts]]) -> float:
-    """With syncs named as in real traffic, each of four partitions with entries of the same ones."""
-    number = 20_000
-    syncs = [f"SYNC-20261128-0a1b2c3d4e5f-{n:06d}" for n in range(number)]
+def _bytes_an_entry(kind: Callable[[], MutableMapping[Entry, Counts]], syncs: int) -> float:
+    """Of 40 tenants for some hours, with syncs named as in real traffic, each in all of four partitions."""
+    hours = 6000 // (40 * syncs)
     tracemalloc.start()
     try:
         held = [kind() for _ in range(4)]
-        for one in held:
-            for at, sync in enumerate(syncs):
-                one[3600, f"tenant-{at % 40}", "books_to_fsm", sync] = shared((("success", at % 9),))
-        return tracemalloc.get_traced_memory()[0] / (4 * number)
+        for number in range(40 * syncs * hours):
+            hour, tenant = number // (40 * syncs) * 3600, f"tenant-{number % 40}"
+            for one in held:
+                name = "".join(["SYNC-20261128-0a1b2c3d4e5f-", f"{number:06d}"])  # of each partition, as decoded
+                one[hour, tenant, "books_to_fsm", name] = shared((("success", number % 9),))
+        return tracemalloc.get_traced_memory()[0] / sum(map(len, held))
     finally:
         tracemalloc.stop()

@@ -50,12 +50,6 @@ def test_every_status_and_reason_has_a_number_of_its_own() -> None:
     assert split(label) == ("failed", "mandatory_field_missing") and number == 2
 
 
-def test_the_entries_of_all_partitions_share_the_name_of_their_sync() -> None:
-    names = [entry[3] for _ in range(4) for entry in tally(event(NOON, sync_id="SYNC-7")).entries()]
-    assert names == ["SYNC-7"] * 4
-    assert len({id(name) for name in names}) == 1
-
-
 UNKNOWN = "zorp blick quux "
 KNOWN = "Contact with this email-id is already associated with this company"
 

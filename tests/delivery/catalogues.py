@@ -17,7 +17,8 @@ sys.path.insert(0, {folder!r})
 from schemas.reasons import CATALOGUE
 from streams.classify import decide
 weights = pathlib.Path({folder!r}, "likeness.tsv").read_text(encoding="utf-8")
-decide.LIKENESS = decide.Likeness(weights, CATALOGUE)
+other = decide.Likeness(weights, CATALOGUE)
+decide.likeness = lambda: other
 from streams.cli import main
 main(["store"])
 """

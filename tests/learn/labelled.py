@@ -1,7 +1,8 @@
 """Labelled messages of failed records, each with its reason: what likeness learns from.
 
-Comes in: messages/*.tsv, a reason and a message a line. They are examples that this project wrote after the errors of
-real systems, texts of such systems or like theirs; names and ids are invented, no customer's message is among them.
+Comes in: messages/*.tsv, a reason and a message a line; known_messages.tsv of the classifier's tests, with codes. They
+are examples that this project wrote after the errors of real systems, texts of such systems or like theirs; names and
+ids are invented, no customer's message is among them.
 """
 
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import NamedTuple
 from schemas.reasons import Catalogue, CatalogueError
 
 FOLDER = Path(__file__).parent / "messages"
-
 
 KNOWN = Path(__file__).parents[1] / "classify" / "known_messages.tsv"
 

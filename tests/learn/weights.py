@@ -53,12 +53,14 @@ def _text(reason: str, code: str, message: str) -> Text:
 
 
 def digest(learned: Sequence[Text]) -> str:
-    """Changes with the texts, with their order, and with how they are masked."""
-    return sha256("\n".join("\t".join(text) for text in learned).encode("utf-8", "surrogatepass")).hexdigest()
+    """Changes with the texts, their order, how they are masked and parted, and with how it is learned."""
+    how = f"{UNIT} {_SOFTNESS} {_FEWEST_PAIRS} {_SURE} {_UNKNOWN}"
+    traits = ("\t".join([reason, *_named((reason, code, template))]) for reason, code, template in learned)
+    return sha256("\n".join([how, *traits]).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def learn(learned: Sequence[Text]) -> str:
-    """The file that `Likeness` reads. Learning draws no lots: the same texts give the same weights."""
+    """The file that `Likeness` reads. The seed is fixed: the same texts give the same weights."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.svm import LinearSVC
 

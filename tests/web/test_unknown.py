@@ -1,4 +1,4 @@
-"""The failures that no rule recognised: numbers that add up to the file, texts shown as texts, whose they are."""
+"""The failures that were not recognised: numbers that add up to the file, texts shown as texts, whose they are."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Reads the errors that no rule recognised: all of them for an operator, those of one snapshot for its page.
+"""Reads the errors that were not recognised: all of them for an operator, those of one snapshot for its page.
 
 The reason of a failure is the published one where it is published, else the one of its row (`semantics`: reclassifying
 changes only what is published). Everything is streamed, so a million failures need no more memory than a thousand.
@@ -43,7 +43,7 @@ _STREAM = {"max_block_size": 2_000, "http_send_timeout": 3_600}
 
 
 class Unknown(NamedTuple):
-    """A failed record's errors that no rule recognised, as (code, message) in their order; never none."""
+    """A failed record's errors that were not recognised, as (code, message) in their order; never none."""
 
     tenant: str
     direction: str
@@ -57,7 +57,7 @@ class Unknown(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How many records failed, how many have an error that no rule recognised, how many count as unclassified."""
+    """How many records failed, how many have an error that was not recognised, how many count as unclassified."""
 
     failed: int
     unknown: int

@@ -41,8 +41,8 @@ _WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`by` is what spoke for the reason, a rule or words, '' if nothing did; `conflicting_id` is the record in the way, ''
-    if none is named."""
+    """`by` is what spoke for the reason, a rule or words, '' if nothing did; `conflicting_id` is the record in the way,
+    '' if none is named."""
 
     reason: str
     by: str

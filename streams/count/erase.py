@@ -99,6 +99,7 @@ class _Tombstones:
         owned = OwnedPartition(self._settings, self._settings.count_group, self._source)
         try:
             await owned.open()  # first of all: what is read below is changed by nobody else from here on
+            await owned.catch_up(self._changelog.topic)
             state = await self._state(reader)
             assert state is not None
             reach(Step.ERASE_FENCED)

@@ -74,6 +74,7 @@ class Ledger:
         started = time.perf_counter()
         self._proven = time.monotonic()
         await self._owned.open()  # first of all: from here on no earlier owner can change what is read below
+        await self._owned.catch_up(self._changelog.topic)
         reader = LogReader(self._settings)
         await reader.start()
         try:

@@ -20,6 +20,8 @@ from streams.errors import KafkaUnavailable, PartitionLost
 from streams.kafka.clients import transactional_producer
 
 READ_TRIES = 100
+SEEN_TRIES = 500
+SEEN_SECONDS = 0.01
 
 
 class Position(NamedTuple):
@@ -52,6 +54,25 @@ class OwnedPartition:
             await self._producer.start()
         except (KafkaError, OSError) as error:
             raise PartitionLost(f"{self._name}: can't be opened: {error!r}") from error
+
+    async def catch_up(self, topic: str) -> None:
+        """Return when whatever the owners before left is decided, and the group's coordinator knows it; before that its
+        answers prove nothing. Call it after `open`, with the topic that `commit` sends records to.
+
+        A transaction that is taken back. A broker of 4.3 that is killed and comes back alone can forget to mark a
+        transaction that it had acknowledged (it takes a partition without a leader for a deleted one): records and
+        offset then hang, and the next commit of this producer would bring them back. Taken back, they are gone. And its
+        coordinator, told to load, unload and load again, can answer with offsets of minutes ago, or with none, until
+        somebody writes: at a write it compares its state with its log. PartitionLost as with `commit`.
+        """
+        try:
+            await self._producer.begin_transaction()
+            (nothing,) = self._batches([Outgoing(b"nothing", None)])
+            await (await self._producer.send_batch(nothing, topic, partition=self.tp.partition))
+            await self._producer.send_offsets_to_transaction({self.tp: OffsetAndMetadata(0, "nothing")}, self.group)
+            await self._producer.abort_transaction()
+        except (KafkaError, AssertionError) as error:
+            raise PartitionLost(f"{self._name}: can't catch up with earlier owners: {error!r}") from error
 
     async def commit(self, position: Position, topic: str = "", records: Sequence[Outgoing] = ()) -> None:
         """One transaction: the records (to `topic`, same partition number) and the position; all of it or nothing.
@@ -89,6 +110,18 @@ class OwnedPartition:
     @property
     def _name(self) -> str:
         return f"{self.tp.topic}[{self.tp.partition}] of {self.group}"
+
+
+async def until_seen(admin: AIOKafkaAdminClient, group: str, tp: TopicPartition, position: Position) -> None:
+    """Return when the group's coordinator answers with this position: it is in its log then, whatever is killed next.
+
+    That a transaction is acknowledged means less: see `OwnedPartition.catch_up`. PartitionLost after SEEN_TRIES.
+    """
+    for _ in range(SEEN_TRIES):
+        if await committed(admin, group, tp) == position:
+            return
+        await asyncio.sleep(SEEN_SECONDS)
+    raise PartitionLost(f"{tp.topic}[{tp.partition}] of {group}: what was committed is not there")
 
 
 async def committed(admin: AIOKafkaAdminClient, group: str, tp: TopicPartition) -> Position | None:

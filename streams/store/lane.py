@@ -22,7 +22,7 @@ from streams.clock import now_ms
 from streams.config import Settings
 from streams.errors import KafkaUnavailable, PartitionLost, PositionOutOfRange, StoreUnavailable, TooManyDeadLetters
 from streams.failpoints import Step, reach
-from streams.kafka.partition import Outgoing, OwnedPartition, committed
+from streams.kafka.partition import Outgoing, OwnedPartition, committed, until_seen
 from streams.logs import log
 from streams.store import state
 from streams.store.columns import Insert, Rows, week_name
@@ -116,6 +116,7 @@ class Lane:
         """Fence every earlier owner, then read what it left: from here on nobody else can change it."""
         self._owned = OwnedPartition(self._settings, self._settings.store_group, self.tp)
         await self._owned.open()
+        await self._owned.catch_up(self._settings.dead_letters_topic)
         self.proved, self._run = time.monotonic(), None
         found = await committed(self._admin, self._settings.store_group, self.tp)
         beginning = (await self._consumer.beginning_offsets([self.tp]))[self.tp]
@@ -148,8 +149,14 @@ class Lane:
         return run
 
     async def announce(self, now: State) -> State:
-        """From here on the run may be stored, by us or by whoever owns the partition next."""
-        return await self._commit(now)
+        """From here on the run may be stored, by us or by whoever owns the partition next.
+
+        Not before Kafka shows it: if a run were stored whose announcement a killed broker then loses, the next owner
+        would form another one, and its tokens would be others.
+        """
+        await self._commit(now)
+        await until_seen(self._admin, self._settings.store_group, self.tp, now.committed())
+        return now
 
     async def store(self, now: State, run: Run) -> State:
         """From an announced run to a settled one."""

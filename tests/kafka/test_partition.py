@@ -6,8 +6,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.config import Settings
 from streams.errors import KafkaUnavailable, PartitionLost
-from streams.kafka import partition
-from streams.kafka.partition import Outgoing, OwnedPartition, Position, committed
+from streams.kafka import clients, partition
+from streams.kafka.partition import Outgoing, OwnedPartition, Position, committed, until_seen
 from tests.kafka.conftest import committed_records
 
 pytestmark = pytest.mark.stack
@@ -163,3 +163,48 @@ async def test_reading_a_position_is_given_up_with_group_and_permission_named(
     monkeypatch.setattr(admin, "list_consumer_group_offsets", nothing)
     with pytest.raises(KafkaUnavailable, match=f"group {settings.store_group}.*DESCRIBE"):
         await committed(admin, settings.store_group, source(settings))
+
+
+async def test_catching_up_writes_to_the_coordinator_s_log_and_changes_nothing(
+    settings: Settings, admin: AIOKafkaAdminClient
+) -> None:
+    owned = await opened(settings)
+    await owned.commit(Position(7, "epoch"), settings.dead_letters_topic, [Outgoing(b"k", b"v")])
+    await until_seen(admin, settings.store_group, source(settings), Position(7, "epoch"))
+    before = await _offsets_log(settings, admin)
+    await owned.catch_up(settings.dead_letters_topic)
+    assert await _offsets_log(settings, admin) >= before + 2, "an offset, and that it was taken back"
+    assert await committed(admin, settings.store_group, source(settings)) == Position(7, "epoch")
+    assert [record.value for record in await committed_records(settings, letters(settings))] == [b"v"]
+    await owned.commit(Position(8, "epoch"))
+    await owned.close()
+    assert await left_behind(settings, admin) == Position(8, "epoch")
+
+
+async def test_a_fenced_owner_can_not_catch_up(settings: Settings) -> None:
+    owned = await opened(settings)
+    successor = await opened(settings)
+    with pytest.raises(PartitionLost):
+        await owned.catch_up(settings.dead_letters_topic)
+    await owned.close()
+    await successor.close()
+
+
+async def test_a_position_that_never_comes_is_a_lost_partition(
+    settings: Settings, admin: AIOKafkaAdminClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partition, "SEEN_TRIES", 3)
+    with pytest.raises(PartitionLost, match="what was committed is not there"):
+        await until_seen(admin, settings.store_group, source(settings), Position(9, "epoch"))
+
+
+async def _offsets_log(settings: Settings, admin: AIOKafkaAdminClient) -> int:
+    """How much the logs of all coordinators hold."""
+    (described,) = await admin.describe_topics(["__consumer_offsets"])
+    parts = [TopicPartition("__consumer_offsets", one["partition"]) for one in described["partitions"]]
+    reader = clients.reader(settings)
+    await reader.start()
+    try:
+        return int(sum((await reader.end_offsets(parts)).values()))
+    finally:
+        await clients.stop(reader)

@@ -109,8 +109,8 @@ async def test_a_way_to_the_broker_that_is_cut_reset_slow_and_flapping_at_random
 
 
 async def test_a_position_that_was_seen_is_there_after_the_broker_was_killed(stack: Stack, node: Kafka) -> None:
-    """A broker that comes back alone forgets to mark transactions that it had acknowledged (12 of 25 kills showed it where
-    positions were not awaited). What a worker goes by must not be one of those."""
+    """A broker that comes back alone forgets to mark transactions that it had acknowledged: 12 of 25 kills showed it,
+    where positions were not awaited. What a worker goes by must not be one of those."""
     settings, group = stack.settings, stack.settings.store_group
     sources = [TopicPartition(settings.records_topic, number) for number in range(settings.partitions)]
     seen: dict[TopicPartition, Position] = {}

@@ -55,9 +55,9 @@ class OwnedPartition:
         except (KafkaError, OSError) as error:
             raise PartitionLost(f"{self._name}: can't be opened: {error!r}") from error
 
-    async def catch_up(self, topic: str) -> None:
+    async def catch_up(self, topic: str = "") -> None:
         """Return when whatever the owners before left is decided, and the group's coordinator knows it; before that its
-        answers prove nothing. Call it after `open`, with the topic that `commit` sends records to.
+        answers prove nothing. Call it after `open`; with the topic of the records, where the state lies in records.
 
         A transaction that is taken back. A broker of 4.3 that is killed and comes back alone can forget to mark a
         transaction that it had acknowledged (it takes a partition without a leader for a deleted one): records and
@@ -67,8 +67,9 @@ class OwnedPartition:
         """
         try:
             await self._producer.begin_transaction()
-            (nothing,) = self._batches([Outgoing(b"nothing", None)])
-            await (await self._producer.send_batch(nothing, topic, partition=self.tp.partition))
+            if topic:
+                (nothing,) = self._batches([Outgoing(b"nothing", None)])
+                await (await self._producer.send_batch(nothing, topic, partition=self.tp.partition))
             await self._producer.send_offsets_to_transaction({self.tp: OffsetAndMetadata(0, "nothing")}, self.group)
             await self._producer.abort_transaction()
         except (KafkaError, AssertionError) as error:

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from schemas.reasons import CATALOGUE
-from streams.classify import classify, decide
+from streams import memory
+from streams.classify import classify, decide, prepare
 from streams.classify.match import MATCHER
 
 _ERRORS = 200_000
@@ -53,6 +54,8 @@ def classification(rounds: int, tell: Callable[[str], None]) -> dict[str, float]
             for _ in range(_UNSEEN)
         ],
     }
+    prepare()
+    memory.settle()  # as in a worker
     figures: dict[str, list[float]] = {}
     for _ in range(rounds):
         for kind, texts in kinds.items():

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from schemas.reasons import Catalogue, CatalogueError
 
 FOLDER = Path(__file__).parent / "messages"
-
 KNOWN = Path(__file__).parents[1] / "classify" / "known_messages.tsv"
 
 

@@ -101,6 +101,11 @@ def parted(text: str) -> str:
     return _CAMEL.sub(_split, text)
 
 
+def beside(code: str, template: str) -> str:
+    """A template with the words of the code that came apart before it."""
+    return f"{parted(code).lower()} | {template}" if code else template
+
+
 def plain(text: str) -> str:
     """The text without accents: half of the systems that write in these languages leave them out."""
     return text if text.isascii() else text.translate(_LATIN)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from schemas.reasons import CATALOGUE, UNCLASSIFIED, Catalogue
 from streams.classify.automaton import Automaton
-from streams.classify.mask import SKIPPED, parted, words
+from streams.classify.mask import SKIPPED, beside, words
 
 
 class Verdict(NamedTuple):
@@ -54,7 +54,7 @@ class Matcher:
     def code(self, code: str, template: str) -> Verdict:
         """What a vendor code of one meaning says. One inside the text wins over the one beside it: it is nearer to the
         cause."""
-        text = f"{parted(code).lower()} | {template}" if code else template
+        text = beside(code, template)
         if "_" in text:
             for token in reversed(_TOKEN.findall(text)):
                 if "_" in token and (verdict := self._codes.get(token)) is not None:
@@ -63,7 +63,7 @@ class Matcher:
 
     def pattern(self, code: str, template: str) -> Verdict:
         """What the families of words say, of a template and of the words that a code is made of."""
-        text = f"{parted(code).lower()} | {template}" if code else template
+        text = beside(code, template)
         return self._verdicts[self.automaton.first(words(text))]
 
     def words(self, code: str, template: str) -> Verdict:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from itertools import pairwise
 from typing import Final, TypeVar
 
-from streams.classify.mask import FIRST_UNSPACED, parted, plain
+from streams.classify.mask import FIRST_UNSPACED, beside, plain
 
 _Word = TypeVar("_Word", str, bytes)
 BAR: Final = b"|"
@@ -41,7 +41,7 @@ def words_of(code: str, template: str) -> list[str]:
 
 
 def _text(code: str, template: str) -> str:
-    text = f"{parted(code[:_CODE]).lower()} | {template}" if code else template
+    text = beside(code[:_CODE], template)
     return text if text.isascii() else plain(text)
 
 

@@ -98,8 +98,8 @@ class _Tombstones:
     async def _as_owner(self, reader: LogReader) -> int:
         owned = OwnedPartition(self._settings, self._settings.count_group, self._source)
         try:
-            await owned.open()  # first of all: what is read below is changed by nobody else from here on
-            await owned.catch_up(self._changelog.topic)
+            # First of all: what is read below is changed by nobody else from here on.
+            await owned.open(self._changelog.topic)
             state = await self._state(reader)
             assert state is not None
             reach(Step.ERASE_FENCED)

@@ -73,8 +73,8 @@ class Ledger:
         """Fence every earlier owner, then restore. PartitionLost, KafkaUnavailable: begin afresh."""
         started = time.perf_counter()
         self._proven = time.monotonic()
-        await self._owned.open()  # first of all: from here on no earlier owner can change what is read below
-        await self._owned.catch_up(self._changelog.topic)
+        # First of all: from here on no earlier owner can change what is read below.
+        await self._owned.open(self._changelog.topic)
         reader = LogReader(self._settings)
         await reader.start()
         try:

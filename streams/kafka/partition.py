@@ -48,16 +48,18 @@ class OwnedPartition:
         self.tp = tp
         self._producer: AIOKafkaProducer = transactional_producer(settings, f"{group}-{tp.topic}-{tp.partition}")
 
-    async def open(self) -> None:
-        """Fence every earlier owner; an open transaction of one is aborted. PartitionLost if Kafka does not let us."""
+    async def open(self, topic: str = "") -> None:
+        """Fence every earlier owner and catch up with what it left; an open transaction of one is aborted. `topic`: of
+        the records, where the state lies in records. PartitionLost if Kafka does not let us."""
         try:
             await self._producer.start()
         except (KafkaError, OSError) as error:
             raise PartitionLost(f"{self._name}: can't be opened: {error!r}") from error
+        await self.catch_up(topic)
 
     async def catch_up(self, topic: str = "") -> None:
         """Return when whatever the owners before left is decided, and the group's coordinator knows it; before that its
-        answers prove nothing. Call it after `open`; with the topic of the records, where the state lies in records.
+        answers prove nothing.
 
         A transaction that is taken back. A broker of 4.3 that is killed and comes back alone can forget to mark a
         transaction that it had acknowledged (it takes a partition without a leader for a deleted one): records and

@@ -116,7 +116,6 @@ class Lane:
         """Fence every earlier owner, then read what it left: from here on nobody else can change it."""
         self._owned = OwnedPartition(self._settings, self._settings.store_group, self.tp)
         await self._owned.open()
-        await self._owned.catch_up()
         self.proved, self._run = time.monotonic(), None
         found = await committed(self._admin, self._settings.store_group, self.tp)
         beginning = (await self._consumer.beginning_offsets([self.tp]))[self.tp]

@@ -152,7 +152,6 @@ async def _opened(stack: Stack, tp: TopicPartition) -> tuple[OwnedPartition, AIO
         owned = OwnedPartition(stack.settings, stack.settings.store_group, tp)
         try:
             await owned.open()
-            await owned.catch_up()
             return owned, admin
         except PartitionLost:
             await owned.close()

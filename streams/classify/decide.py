@@ -121,12 +121,11 @@ def _unlike(key: tuple[str, str], blurred: bytes) -> Classified:
     verdict = _verdict(code, message, text)
     found = _ALONE[verdict.reason]
     if len(message) <= _KEPT_CHARACTERS:
-        weight = message.__sizeof__() + code.__sizeof__()
         if text == message or hides_characters(text):
-            _exact.keep(key, found, weight)
+            _exact.keep(key, found, message.__sizeof__() + code.__sizeof__())
         else:
             spoke = verdict.by and not verdict.by.startswith("number")
-            _blurred.keep((code, blurred), found if spoke else _NUMBERS, weight)
+            _blurred.keep((code, blurred), found if spoke else _NUMBERS, len(blurred) + code.__sizeof__())
     return found
 
 
@@ -138,7 +137,8 @@ def _verdict(code: str, message: str, blurred: str) -> Verdict:
         verdict = MATCHER.code(code, masked)
         if not verdict.by:
             verdict = likeness().verdict(code, masked, MATCHER.pattern)
-        _templates.keep(key, verdict, masked.__sizeof__() + code.__sizeof__())
+        if "<" in masked or len(masked) < len(message):  # else hardly another text has this template
+            _templates.keep(key, verdict, masked.__sizeof__() + code.__sizeof__())
     return verdict if verdict.by else _by_number(code, message)
 
 

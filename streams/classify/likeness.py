@@ -7,15 +7,17 @@ machine changes an answer, and a trait costs one addition for all reasons togeth
 
 import math
 import struct
-from collections.abc import Callable, Sequence
-from itertools import dropwhile
+from collections.abc import Callable, Hashable, Sequence
+from itertools import dropwhile, pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from schemas.reasons import UNCLASSIFIED, Catalogue, CatalogueError
+from streams.classify.cache import BoundedCache
 from streams.classify.match import NOTHING, Verdict
-from streams.classify.traits import STEM, traits_of, words_of
+from streams.classify.traits import STEM, words_of
 
+_K = TypeVar("_K", bound=Hashable)
 UNIT: Final = 100
 """Weights and squares in the file are hundredths."""
 FILE: Final = Path(__file__).parent / "likeness.tsv"
@@ -30,15 +32,35 @@ _FEWEST: Final = 4  # the bar and three words: fewer say what a message is about
 _TOLD: Final = 3
 _MARKS: Final = "|#<"  # what stands for an end, a number and a value
 _LANE: Final = 32
-_MIDDLE: Final = 1 << (_LANE - 1)
-"""Sums are lifted by this much, so that none is below zero: one that were would borrow from the next reason's bits."""
-_LARGEST: Final = 1_000_000
-"""No weight is larger, so that no sum of a thousand traits, and of what is added, leaves its reason's bits."""
+_LARGEST: Final = (1 << 15) - 1
+"""No weight is larger."""
+_LIFT: Final = _LARGEST + 1
+"""Each weight is lifted by this much, so that none is below zero: one that were would borrow from the next reason's
+bits. All reasons are lifted alike, so the largest stays the largest. The sum of the most traits, and of what is added,
+stays below 2**30, where Python compares numbers twice as fast."""
+_LIFT_OF_ADDED: Final = 1 << 24
 _LOWEST: Final = (1 << _LANE) - 1
 """The bits of the sum of squares, which is never below zero."""
+_MIB: Final = 1 << 20
 _LENGTHS: Final = 8
-_LONGEST: Final = 300
-"""Lengths of vectors are told apart by eighths, up to that of a text of the most words, all of them rare."""
+_LONGEST: Final = 513
+"""Lengths of vectors are told apart by eighths, up to that of 802 traits of the largest square: no text has more."""
+_STRANGE: Final = 0
+"""The place of all words whose stem nobody has seen before. They speak for nothing, and make what the others say weigh
+less."""
+
+
+class _Asked(BoundedCache[_K, int]):
+    """What `ask` tells of a key; of one that was asked before, without a step of Python."""
+
+    def __init__(self, ask: Callable[[_K], int], entries: int, weight: int) -> None:
+        super().__init__(entries, weight)
+        self._ask = ask
+
+    def __missing__(self, key: _K) -> int:
+        found = self._ask(key)
+        self.keep(key, found, key.__sizeof__())
+        return found
 
 
 class Likeness:
@@ -54,25 +76,34 @@ class Likeness:
         if sorted(self._reasons) != sorted(catalogue.by_code):
             raise CatalogueError("likeness.tsv: its reasons are not those of reasons.toml: run `make learn`")
         self._layout = struct.Struct(f"<{len(self._reasons) + 1}I")
-        self._lift = int.from_bytes(self._layout.pack(*[_MIDDLE] * (len(self._reasons) + 1)), "little")
-        self._places = {code: place for place, code in enumerate(self._reasons)}
-        self._verdicts = {code: Verdict(code, LIKE) for code in self._reasons} | {UNCLASSIFIED: NOTHING}
-        _, (self._strange, *bias) = self._read(next(lines, ""))
+        self._sums = struct.Struct(f"<{_LANE // 8}x{len(self._reasons)}I")  # of the reasons, without the squares
+        self._verdicts = [NOTHING if code == UNCLASSIFIED else Verdict(code, LIKE) for code in self._reasons]
+        _, (strange, *bias) = self._read(next(lines, ""))
         # What is added whatever a text has counts the more, the longer the text's vector is: made once for all lengths.
         self._added = [
-            self._lift + self._packed([0, *[round(weight * length / _LENGTHS) for weight in bias]])
+            self._packed([0, *[round(weight * length / _LENGTHS) for weight in bias]], _LIFT_OF_ADDED)
             for length in range(_LENGTHS * _LONGEST + 1)
         ]
-        self._stems: dict[bytes, int] = {}
-        self._pairs: dict[tuple[bytes, bytes], int] = {}
-        one: dict[bytes, bytes] = {}  # of each stem, for all of its pairs
+        self._stems: dict[str, int] = {}
+        self._weights = [self._packed([strange, *[0] * len(bias)])]  # of stems, by their places
+        pairs: dict[str, int] = {}
         for line in lines:
             trait, numbers = self._read(line)
-            stem, _, second = (one.setdefault(part, part) for part in trait.encode().partition(b" "))
-            if second:
-                self._pairs[stem, second] = self._packed(numbers)
+            if " " in trait:
+                pairs[trait] = self._packed(numbers)
             else:
-                self._stems[stem] = self._packed(numbers)
+                self._stems[trait] = len(self._weights)
+                self._weights.append(self._packed(numbers))
+        self._pairs = {self._placed(pair): weights for pair, weights in pairs.items()}
+        self._places = _Asked(self._place_of, 20_000, 3 * _MIB)
+        self._said = _Asked(self._said_by, 40_000, 3 * _MIB)
+
+    def _placed(self, pair: str) -> tuple[int, int]:
+        first, _, second = pair.partition(" ")
+        try:
+            return self._stems[first], self._stems[second]
+        except KeyError:
+            raise CatalogueError(f"likeness.tsv: {pair!r} is not a pair of its stems: run `make learn`") from None
 
     def _read(self, line: str) -> tuple[str, list[int]]:
         trait, *texts = line.split("\t")
@@ -87,36 +118,52 @@ class Likeness:
     def verdict(self, code: str, template: str, ruled: Callable[[str, str], Verdict]) -> Verdict:
         """The reason by LIKE, or what `ruled` tells if it agrees or too little is known. `ruled` is asked only
         where it could make a difference."""
-        stems, pairs = traits_of(code, template)
-        found = [*filter(None, map(self._stems.get, stems))]
-        if len(found) < _FEWEST:
+        places = [*map(self._places.__getitem__, words_of(code, template))]
+        once = {*places}
+        strange = places.count(_STRANGE)
+        known = len(once) - (1 if strange else 0)
+        if known < _FEWEST:
             return ruled(code, template)
-        # Words that nobody has seen before speak for nothing, and make what the others say weigh less.
-        strange = len(stems) - len(found)
-        total = sum(filter(None, map(self._pairs.get, pairs)), sum(found))
-        length = math.sqrt(((total & _LOWEST) + strange * self._strange) / UNIT)
-        total += self._added[min(int(length * _LENGTHS), len(self._added) - 1)]
-        _, *scores = self._layout.unpack(total.to_bytes(self._layout.size, "little"))
+        if known + strange == len(places) - 1:  # the bar alone comes twice
+            total = sum(map(self._said.__getitem__, pairwise(places)))
+        else:
+            total = self._said_once(once, strange, {*pairwise(places)})
+        length = math.isqrt((total & _LOWEST) * _LENGTHS * _LENGTHS // UNIT)
+        scores = self._sums.unpack((total + self._added[length]).to_bytes(self._sums.size, "little"))
         ordered = sorted(scores)
-        best, trust = ordered[-1], TRUST * length * UNIT
+        best, trust = ordered[-1], length * (TRUST * UNIT / _LENGTHS)
         if best - ordered[-2] >= trust:
-            return self._verdicts[self._reasons[scores.index(best)]]
+            return self._verdicts[scores.index(best)]
         rule = ruled(code, template)
+        heard: list[float] = [*scores]
         if rule.by:
-            scores[self._places[rule.reason]] += trust
-        reason = self._reasons[scores.index(max(scores))]
-        return rule if reason == rule.reason else self._verdicts[reason]
+            heard[self._reasons.index(rule.reason)] += trust
+        verdict = self._verdicts[heard.index(max(heard))]
+        return rule if verdict.reason == rule.reason else verdict
+
+    def _place_of(self, word: str) -> int:
+        return self._stems.get(word[:STEM], _STRANGE)
+
+    def _said_by(self, pair: tuple[int, int]) -> int:
+        """What the second of two neighbours says, and what they say together."""
+        return self._weights[pair[1]] + self._pairs.get(pair, 0)
+
+    def _said_once(self, stems: set[int], strange: int, pairs: set[tuple[int, int]]) -> int:
+        """The same of a text with words that come again: these say nothing more."""
+        total = sum(map(self._weights.__getitem__, stems), max(0, strange - 1) * self._weights[_STRANGE])
+        return sum(filter(None, map(self._pairs.get, pairs)), total)
 
     def told(self, code: str, template: str, reason: str) -> str:
         """The words that speak most for that reason, beside what they say of the others."""
-        place = self._places[reason] + 1
+        lane = self._reasons.index(reason)
         loud: dict[str, float] = {}
         for word in words_of(code, template):
-            if word[0] not in _MARKS and (weights := self._stems.get(word[:STEM].encode("utf-8", "replace"))):
-                sums = self._layout.unpack((weights + self._lift).to_bytes(self._layout.size, "little"))
-                loud.setdefault(word, sums[place] - sum(sums[1:]) / len(self._reasons))
+            if word[0] not in _MARKS and (place := self._places[word]) != _STRANGE:
+                said = self._sums.unpack(self._weights[place].to_bytes(self._sums.size, "little"))
+                loud.setdefault(word, said[lane] - sum(said) / len(said))
         return ", ".join(sorted(sorted(loud), key=lambda word: -loud[word])[:_TOLD])
 
-    def _packed(self, numbers: Sequence[int]) -> int:
-        """All weights of a trait in one whole number, added to another's in one step."""
-        return int.from_bytes(self._layout.pack(*[_MIDDLE + number for number in numbers]), "little") - self._lift
+    def _packed(self, numbers: Sequence[int], lift: int = _LIFT) -> int:
+        """The square and all weights of a trait in one whole number, added to another's in one step."""
+        square, *weights = numbers
+        return int.from_bytes(self._layout.pack(square, *[lift + weight for weight in weights]), "little")

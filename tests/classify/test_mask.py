@@ -1,8 +1,12 @@
 """Templates: what varies is masked, what speaks stays."""
 
-import pytest
+import re
 
-from streams.classify.mask import HEAD, TAIL, blur, clip, sharp, template, words
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.classify.mask import HEAD, TAIL, blur, clip, parted, plain, sharp, template, words
 
 
 @pytest.mark.parametrize(
@@ -39,6 +43,27 @@ def test_a_long_text_keeps_its_head_and_its_tail() -> None:
     clipped = clip("head" + "x" * 8000 + "tail")
     assert clipped.startswith("head") and clipped.endswith("tail")
     assert len(clipped) <= HEAD + TAIL + 3
+
+
+@given(st.text(max_size=80))
+def test_words_of_a_template_stand_one_space_apart(text: str) -> None:
+    assert _masked(text) == " ".join(_masked(text).split())
+
+
+@given(st.text(st.sampled_from("aBcDß値_1 "), max_size=80))
+def test_words_that_are_written_together_come_apart(text: str) -> None:
+    assert parted(text) == re.sub("(?<=[a-z])(?=[A-Z][a-z])", " ", text)
+
+
+@pytest.mark.parametrize(
+    ("accented", "without"), [("Größe überschritten", "Grosse uberschritten"), ("pièce", "piece"), ("値が", "値が")]
+)
+def test_accents_are_left_out(accented: str, without: str) -> None:
+    assert plain(accented) == without
+
+
+def test_how_much_of_a_long_text_is_kept_depends_on_its_script() -> None:
+    assert len(clip("値" * 8000)) < (HEAD + TAIL) // 3 + 4 < len(clip("é" * 8000))
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ each as long as it is rare (tf-idf, of length 1); scikit-learn does the work, `m
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any, Final
 
 from schemas.reasons import CATALOGUE, UNCLASSIFIED
 from streams.classify.likeness import UNIT
 from streams.classify.templates import template_of
-from streams.classify.traits import traits_of, words_of
+from streams.classify.traits import STEM, words_of
 from tests.learn.labelled import known, labelled
 
 Text = tuple[str, str, str]
@@ -55,7 +56,7 @@ def _text(reason: str, code: str, message: str) -> Text:
 def digest(learned: Sequence[Text]) -> str:
     """Changes with the texts, their order, how they are masked and parted, and with how it is learned."""
     how = f"{UNIT} {_SOFTNESS} {_FEWEST_PAIRS} {_SURE} {_UNKNOWN}"
-    traits = ("\t".join([reason, *_named((reason, code, template))]) for reason, code, template in learned)
+    traits = ("\t".join([reason, *traits_of(code, template)]) for reason, code, template in learned)
     return sha256("\n".join([how, *traits]).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -64,7 +65,7 @@ def learn(learned: Sequence[Text]) -> str:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.svm import LinearSVC
 
-    seen = [_named(text) for text in learned]
+    seen = [traits_of(code, template) for _, code, template in learned]
     times = Counter(trait for traits in seen for trait in traits)
     known = [[trait for trait in traits if " " not in trait or times[trait] >= _FEWEST_PAIRS] for traits in seen]
     vectors = TfidfVectorizer(analyzer=list, binary=True)
@@ -75,10 +76,10 @@ def learn(learned: Sequence[Text]) -> str:
     return "\n".join(_lines(vectors, machine, digest(learned))) + "\n"
 
 
-def _named(text: Text) -> list[str]:
-    stems, pairs = traits_of(text[1], text[2])
-    found = [stem.decode() for stem in stems] + [b" ".join(pair).decode() for pair in pairs]
-    return sorted(found)
+def traits_of(code: str, template: str) -> list[str]:
+    """The stems of a text's words, and the pairs of those that are neighbours, each once."""
+    stems = [word[:STEM] for word in words_of(code, template)]
+    return sorted({*stems, *map(" ".join, pairwise(stems))})
 
 
 def _lines(vectors: Any, machine: Any, learned_from: str) -> list[str]:

@@ -198,8 +198,8 @@ def _from_markup(message: str) -> str:
     text = html.unescape(_without_tags(text))
     if "<" in text:
         text = _without_tags(text)
-    parts = (" ".join(part.split()) for part in text.split("|"))
-    return " | ".join(part for part in parts if part)
+    # Of thousands of tags most have nothing between them.
+    return " | ".join([" ".join(part.split()) for part in text.split("|") if part and not part.isspace()])
 
 
 def _without_tags(text: str) -> str:

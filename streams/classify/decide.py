@@ -137,7 +137,7 @@ def _verdict(code: str, message: str, blurred: str) -> Verdict:
         verdict = MATCHER.code(code, masked)
         if not verdict.by:
             verdict = likeness().verdict(code, masked, MATCHER.pattern)
-        if "<" in masked or len(masked) < len(message):  # else hardly another text has this template
+        if "<" in masked or len(masked) < len(message):  # others hardly come again but as what is kept whole
             _templates.keep(key, verdict, masked.__sizeof__() + code.__sizeof__())
     return verdict if verdict.by else _by_number(code, message)
 

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from schemas.reasons import UNCLASSIFIED, Catalogue, CatalogueError
 from streams.classify.cache import BoundedCache
 from streams.classify.match import NOTHING, Verdict
-from streams.classify.traits import STEM, words_of
+from streams.classify.traits import BAR, MOST_WORDS, STEM, words_of
 
 _K = TypeVar("_K", bound=Hashable)
 UNIT: Final = 100
@@ -33,21 +33,22 @@ _TOLD: Final = 3
 _MARKS: Final = "|#<"  # what stands for an end, a number and a value
 _LANE: Final = 32
 _LARGEST: Final = (1 << 15) - 1
-"""No weight is larger."""
+"""No weight and no square is larger."""
 _LIFT: Final = _LARGEST + 1
 """Each weight is lifted by this much, so that none is below zero: one that were would borrow from the next reason's
 bits. All reasons are lifted alike, so the largest stays the largest. The sum of the most traits, and of what is added,
 stays below 2**30, where Python compares numbers twice as fast."""
-_LIFT_OF_ADDED: Final = 1 << 24
+_LIFT_OF_ADDED: Final = 1 << 25
 _LOWEST: Final = (1 << _LANE) - 1
 """The bits of the sum of squares, which is never below zero."""
-_MIB: Final = 1 << 20
 _LENGTHS: Final = 8
-_LONGEST: Final = 513
-"""Lengths of vectors are told apart by eighths, up to that of 802 traits of the largest square: no text has more."""
+"""Lengths of vectors are told apart by eighths."""
+_LONGEST: Final = math.isqrt(2 * (MOST_WORDS + 1) * _LARGEST * _LENGTHS * _LENGTHS // UNIT)
+"""In eighths: each word is a trait, and so is each pair of neighbours."""
 _STRANGE: Final = 0
 """The place of all words whose stem nobody has seen before. They speak for nothing, and make what the others say weigh
-less."""
+less, each time they come."""
+_MIB: Final = 1 << 20
 
 
 class _Asked(BoundedCache[_K, int]):
@@ -59,7 +60,7 @@ class _Asked(BoundedCache[_K, int]):
 
     def __missing__(self, key: _K) -> int:
         found = self._ask(key)
-        self.keep(key, found, key.__sizeof__())
+        self.keep(key, found, key.__sizeof__() + found.__sizeof__())
         return found
 
 
@@ -82,7 +83,7 @@ class Likeness:
         # What is added whatever a text has counts the more, the longer the text's vector is: made once for all lengths.
         self._added = [
             self._packed([0, *[round(weight * length / _LENGTHS) for weight in bias]], _LIFT_OF_ADDED)
-            for length in range(_LENGTHS * _LONGEST + 1)
+            for length in range(_LONGEST + 1)
         ]
         self._stems: dict[str, int] = {}
         self._weights = [self._packed([strange, *[0] * len(bias)])]  # of stems, by their places
@@ -94,16 +95,20 @@ class Likeness:
             else:
                 self._stems[trait] = len(self._weights)
                 self._weights.append(self._packed(numbers))
-        self._pairs = {self._placed(pair): weights for pair, weights in pairs.items()}
+        self._pairs = {self._pair(pair): weights for pair, weights in pairs.items()}
+        self._bar = self._place(BAR)
         self._places = _Asked(self._place_of, 20_000, 3 * _MIB)
-        self._said = _Asked(self._said_by, 40_000, 3 * _MIB)
+        self._said = _Asked(self._said_by, 40_000, 8 * _MIB)
 
-    def _placed(self, pair: str) -> tuple[int, int]:
-        first, _, second = pair.partition(" ")
+    def _pair(self, trait: str) -> tuple[int, int]:
+        first, _, second = trait.partition(" ")
+        return self._place(first), self._place(second)
+
+    def _place(self, stem: str) -> int:
         try:
-            return self._stems[first], self._stems[second]
+            return self._stems[stem]
         except KeyError:
-            raise CatalogueError(f"likeness.tsv: {pair!r} is not a pair of its stems: run `make learn`") from None
+            raise CatalogueError(f"likeness.tsv: the stem {stem!r} has no line: run `make learn`") from None
 
     def _read(self, line: str) -> tuple[str, list[int]]:
         trait, *texts = line.split("\t")
@@ -111,8 +116,8 @@ class Likeness:
             numbers = list(map(int, texts))
         except ValueError:
             numbers = []
-        if len(numbers) != len(self._reasons) + 1 or max(map(abs, numbers)) > _LARGEST:
-            raise CatalogueError(f"likeness.tsv: {trait!r} has not a weight for each reason: run `make learn`")
+        if len(numbers) != len(self._reasons) + 1 or max(map(abs, numbers)) > _LARGEST or numbers[0] < 0:
+            raise CatalogueError(f"likeness.tsv: {trait!r} lacks its square or a reason's weight: run `make learn`")
         return trait, numbers
 
     def verdict(self, code: str, template: str, ruled: Callable[[str, str], Verdict]) -> Verdict:
@@ -124,10 +129,13 @@ class Likeness:
         known = len(once) - (1 if strange else 0)
         if known < _FEWEST:
             return ruled(code, template)
-        if known + strange == len(places) - 1:  # the bar alone comes twice
+        come_again = len(places) - strange - known
+        if come_again == 1:  # the bar at the other end
             total = sum(map(self._said.__getitem__, pairwise(places)))
+        elif come_again == 2 and places.count(self._bar) == 3:  # and one behind a code
+            total = sum(map(self._said.__getitem__, pairwise(places))) - self._weights[self._bar]
         else:
-            total = self._said_once(once, strange, {*pairwise(places)})
+            total = self._once(once, {*pairwise(places)}) + max(0, strange - 1) * self._weights[_STRANGE]
         length = math.isqrt((total & _LOWEST) * _LENGTHS * _LENGTHS // UNIT)
         scores = self._sums.unpack((total + self._added[length]).to_bytes(self._sums.size, "little"))
         ordered = sorted(scores)
@@ -145,13 +153,13 @@ class Likeness:
         return self._stems.get(word[:STEM], _STRANGE)
 
     def _said_by(self, pair: tuple[int, int]) -> int:
-        """What the second of two neighbours says, and what they say together."""
-        return self._weights[pair[1]] + self._pairs.get(pair, 0)
+        """What the second of two neighbours says alone, and what they say together."""
+        alone, together = self._weights[pair[1]], self._pairs.get(pair)
+        return alone if together is None else alone + together
 
-    def _said_once(self, stems: set[int], strange: int, pairs: set[tuple[int, int]]) -> int:
-        """The same of a text with words that come again: these say nothing more."""
-        total = sum(map(self._weights.__getitem__, stems), max(0, strange - 1) * self._weights[_STRANGE])
-        return sum(filter(None, map(self._pairs.get, pairs)), total)
+    def _once(self, stems: set[int], pairs: set[tuple[int, int]]) -> int:
+        """What stems and pairs say where some come again: these say nothing more."""
+        return sum(filter(None, map(self._pairs.get, pairs)), sum(map(self._weights.__getitem__, stems)))
 
     def told(self, code: str, template: str, reason: str) -> str:
         """The words that speak most for that reason, beside what they say of the others."""

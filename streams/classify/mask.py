@@ -14,7 +14,7 @@ TAIL: Final = 320
 FIRST_UNSPACED: Final = "\u2e80"
 """From here on are the scripts that write words without spaces."""
 UNSPACED: Final = re.compile(f"[{FIRST_UNSPACED}-\U0010ffff]")
-_UNSPACED_RUN = re.compile(f"[{FIRST_UNSPACED}-\U0010ffff]{{1,960}}")
+_UNSPACED_RUN = re.compile(f"[{FIRST_UNSPACED}-\U0010ffff]{{1,{HEAD + TAIL}}}")
 SKIPPED: Final = frozenset(("a", "an", "the", "been", "being", "please"))
 """Words that say nothing wherever they stand between others: patterns are written without them."""
 
@@ -40,8 +40,8 @@ _WIDE = _LATIN | str.maketrans(
 def clip(text: str) -> str:
     """Head and tail of a long text: what it costs to classify then has a bound. The cause stands at either end.
 
-    Of a text that is mostly in a script without spaces a third: a letter says there what takes three elsewhere, and
-    costs as much.
+    Of a text whose ends are mostly in a script without spaces a third: a letter says there what takes three elsewhere,
+    and costs as much.
     """
     if len(text) <= (HEAD + TAIL) // 3:
         return text

@@ -1,4 +1,4 @@
-"""The words of a template that likeness goes by, and their stems.
+"""The words of a template, whose traits likeness goes by.
 
 In come a code and a template; out go words in their order. Scripts without spaces are read letter by letter. A bar
 stands for the beginning and the end of what was said, so a first and a last word have a neighbour of their own.
@@ -14,6 +14,8 @@ STEM: Final = 6
 """A word's stem is its first so many letters: it stays the same in most of the word's forms."""
 _FIRST_WORDS: Final = 300
 _LAST_WORDS: Final = 100
+MOST_WORDS: Final = _FIRST_WORDS + _LAST_WORDS
+"""Without the bars at both ends."""
 _CODE: Final = 80
 _SPACED: Final = bytes(one if chr(one).isascii() and chr(one).isalnum() or one in b"|<#" else 32 for one in range(256))
 _LETTER: Final = f"[^\\W_{FIRST_UNSPACED}-\U0010ffff]"
@@ -22,11 +24,11 @@ _WORD: Final = re.compile(f"[{FIRST_UNSPACED}-\U0010ffff]|{_LETTER}{{1,2000}}|<{
 
 def words_of(code: str, template: str) -> list[str]:
     """The words of a template and of the code beside it, between bars."""
-    text = beside(code[:_CODE], template) if code else template
+    text = beside(code[:_CODE], template) if code else template  # most have none, and a call costs
     if not text.isascii():
         text = plain(text)
     words = _parted(text) if text.isascii() else _WORD.findall(text)
-    if len(words) > _FIRST_WORDS + _LAST_WORDS:
+    if len(words) > MOST_WORDS:
         # As a long text's head and tail are kept: the cause stands at either end.
         words = words[:_FIRST_WORDS] + words[-_LAST_WORDS:]
     return [BAR, *words, BAR]

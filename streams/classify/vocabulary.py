@@ -6,6 +6,7 @@ bits of all that match it.
 
 import re
 from collections import defaultdict
+from functools import cached_property
 
 from streams.classify.mask import FIRST_UNSPACED, UNSPACED, plain
 
@@ -25,6 +26,7 @@ class Vocabulary:
         self._ends: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
         self._stems: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
         self._short_starts: dict[str, tuple[int, int]] = {}
+        self._short_firsts: set[str] = set()
         self._unspaced: dict[str, list[str]] = defaultdict(list)
 
     def add(self, text: str, in_phrases: int, alone: int) -> None:
@@ -37,6 +39,7 @@ class Vocabulary:
         if part >= FIRST_UNSPACED or (text != part and len(part) < _INDEXED):
             # An unspaced text is parted into all parts that are known.
             table = self._short_starts
+            self._short_firsts.add(part[0])
         elif text[0] == text[-1] == "*":
             table = self._stems[part[:_INDEXED_STEM]]
         elif text[0] == "*":
@@ -54,7 +57,7 @@ class Vocabulary:
             word in self._exact
             or word[:_INDEXED] in self._starts
             or word[-_INDEXED:] in self._ends
-            or not word.isascii()
+            or (not word.isascii() and word[0] in self._short_firsts)
             or (len(word) >= _SHORTEST_COMPOUND and bool(self._stems_in(word)))
         )
 
@@ -90,13 +93,18 @@ class Vocabulary:
         if text.isascii() or not UNSPACED.search(text):
             return text.split()
         text = _GLUED.sub(" ", text)
-        out, at, rest, known = list[str](), 0, 0, self._unspaced
-        while at < len(text):
-            for part in known.get(text[at], ()):
+        out, rest = list[str](), 0
+        for first in self._unspaced_firsts.finditer(text):
+            at = first.start()
+            for part in self._unspaced[first[0]]:
                 if text.startswith(part, at):
                     out += text[rest:at].split() if rest < at else ()
                     out.append(part)
                     rest = max(rest, at + len(part))
                     break  # a shorter one from here begins it, and `of` tells so
-            at += 1
         return out + text[rest:].split()
+
+    @cached_property
+    def _unspaced_firsts(self) -> re.Pattern[str]:
+        """The letters that a part without spaces begins with, once all words have been added."""
+        return re.compile(f"[{re.escape(''.join(self._unspaced))}]" if self._unspaced else "(?!)")

@@ -78,7 +78,10 @@ def _rate(texts: Iterable[str]) -> float:
 def _worst() -> float:
     """Milliseconds of the slowest hostile text, nothing kept; of three tries the best, which no neighbour slowed."""
     slowest = 0.0
-    for unit in _HOSTILE:
+    chance = random.Random(1)
+    known = [stem for stem in decide.likeness()._stems if stem.isalnum()]
+    apart = [stem for stem in known if len(stem) == 1]  # letters of scripts without spaces
+    for unit in [*_HOSTILE, " ".join(chance.sample(known, 2000)), "".join(chance.sample(apart, 500))]:
         for start in ("", "{", '{"message":"'):
             message = (start + unit * _LARGEST)[:_LARGEST]
             tries = []
@@ -92,5 +95,7 @@ def _worst() -> float:
 
 
 def _forget() -> None:
-    for cache in (decide._exact, decide._blurred, decide._templates, MATCHER.automaton._known):
+    learned = decide.likeness()
+    kept = decide._exact, decide._blurred, decide._templates, MATCHER.automaton._known
+    for cache in (*kept, learned._places, learned._said):
         cache.clear()

@@ -11,7 +11,8 @@ KNOWN = known()
 
 
 def forget() -> None:
-    for cache in (decide._exact, decide._blurred, decide._templates):
+    learned = decide.likeness()
+    for cache in (decide._exact, decide._blurred, decide._templates, learned._places, learned._said):
         cache.clear()
 
 

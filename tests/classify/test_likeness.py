@@ -4,8 +4,10 @@ is silent."""
 from collections import Counter
 from functools import partial
 from hashlib import sha256
-from math import isqrt, sqrt
+from itertools import pairwise
+from math import sqrt
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -16,7 +18,7 @@ from streams.classify.decide import explained, likeness, verdict_of
 from streams.classify.likeness import FILE, LIKE, UNIT, Likeness
 from streams.classify.match import MATCHER, NOTHING, Verdict
 from streams.classify.templates import template_of
-from streams.classify.traits import BAR, STEM, words_of
+from streams.classify.traits import BAR, MOST_WORDS, STEM, words_of
 from tests.learn.weights import digest, texts, traits_of
 
 HELD_OUT = [
@@ -162,20 +164,36 @@ def test_a_word_of_a_known_stem_speaks_as_the_stem_does_also_after_very_many_oth
     assert likeness().verdict("", "passwords expirations for integrational users", silent) == before != NOTHING
 
 
+HEAD, NONE, *LINES = (line.split("\t") for line in WEIGHTS.splitlines()[2:])
+NUMBERS = {trait: [*map(int, numbers)] for trait, *numbers in LINES}
+STEMS = [trait for trait in NUMBERS if " " not in trait]
+
+
+def added_up(code: str, template: str) -> str:
+    """The reason by the lines of the file, one weight after the other."""
+    traits = [trait for trait in traits_of(code, template) if trait in NUMBERS]
+    unseen = sum(word[:STEM] not in NUMBERS for word in words_of(code, template))
+    if sum(" " not in trait for trait in traits) < 4:
+        return UNCLASSIFIED
+    strange, *added = map(int, NONE[1:])
+    square, *sums = map(sum, zip(*(NUMBERS[trait] for trait in traits), strict=True))
+    length = int(sqrt((square + unseen * strange) / UNIT) * 8) / 8
+    totals = [one + round(length * weight) for one, weight in zip(sums, added, strict=True)]
+    return HEAD[2:][totals.index(max(totals))]
+
+
 def test_the_reason_is_that_of_the_largest_sum_of_what_the_file_says() -> None:
-    head, none, *lines = (line.split("\t") for line in WEIGHTS.splitlines()[2:])
-    weights = {trait: [*map(int, numbers)] for trait, *numbers in lines}
-    strange, *added = map(int, none[1:])
     for template in [template_of(message) for _, message in HELD_OUT]:
-        traits = traits_of("", template)
-        known = [weights[trait] for trait in traits if trait in weights]
-        unseen = sum(word[:STEM] not in weights for word in words_of("", template))
-        square, *sums = map(sum, zip(*known, strict=True))
-        length = int(sqrt((square + unseen * strange) / UNIT) * 8) / 8
-        totals = [one + round(length * weight) for one, weight in zip(sums, added, strict=True)]
-        largest = head[2:][totals.index(max(totals))]
-        if len({trait for trait in traits if " " not in trait and trait in weights}) > 3:
-            assert likeness().verdict("", template, silent).reason == largest, template
+        assert likeness().verdict("", template, silent).reason == added_up("", template), template
+
+
+@given(
+    st.lists(st.sampled_from([*"|#値", "the", "is", "not", "zqzq", "zyx"]) | st.sampled_from(STEMS), max_size=12),
+    st.sampled_from(["", "NotAllowed", "zqzq", "| |", "the"]),
+)
+def test_it_is_so_with_words_that_come_again_or_that_nobody_knows_and_with_codes(words: list[str], code: str) -> None:
+    template = " ".join(words)
+    assert likeness().verdict(code, template, silent).reason == added_up(code, template)
 
 
 def test_a_code_apart_speaks_by_its_words() -> None:
@@ -186,23 +204,35 @@ def test_a_code_apart_speaks_by_its_words() -> None:
     assert likeness().verdict(code, message, silent).reason == "authentication_failed"
 
 
-def test_no_text_can_carry_a_sum_into_the_next_reason() -> None:
-    """The text of the most and heaviest words is added up in one number as it is one by one."""
-    lines = [line.split("\t") for line in WEIGHTS.splitlines()[4:]]
-    heavy = sorted((one for one in lines if " " not in one[0]), key=lambda one: -max(map(abs, map(int, one[2:]))))[:802]
-    packed = sum(likeness()._packed([int(number) for number in one[1:]]) for one in heavy)
-    lanes = likeness()._sums.unpack(packed.to_bytes(likeness()._sums.size, "little"))
-    plain = [sum(int(one[place]) for one in heavy) for place in range(2, len(heavy[0]))]
-    assert [lane - 802 * (1 << 15) for lane in lanes] == plain
-    assert 802 * (1 << 16) + 2 * (1 << 24) < 1 << 30, "of the heaviest weights there may be"
-    assert isqrt(802 * ((1 << 15) - 1) * 64 // UNIT) < len(likeness()._added), "of the longest vector there may be"
-    everything = " ".join(one[0] for one in heavy)
-    assert likeness().verdict("", everything, silent).reason in CATALOGUE.by_code
+@pytest.mark.parametrize("bias", [-32767, 32767])
+def test_no_text_can_carry_a_sum_into_the_next_reason(bias: int) -> None:
+    """The text of the most words, each and each pair as heavy as can be for one reason and against all others."""
+    others = len(CATALOGUE.reasons) - 1
+    first = "\t".join(["32767", *others * ["-32767"]])
+    last = "\t".join(["32767", *others * ["-32767"], "32767"]).removeprefix("32767\t")
+    words = [f"w{number}" for number in range(MOST_WORDS)]
+    traits = ["|", *words, *map(" ".join, pairwise(["|", *words, "|"]))]
+    head = "\t".join(["trait", "square", *(reason.code for reason in CATALOGUE.reasons)])
+    none = "\t".join(["", "32767", *(others + 1) * [str(bias)]])
+    for heaviest, reason in ((first, CATALOGUE.reasons[0].code), (last, CATALOGUE.reasons[-1].code)):
+        model = Likeness("\n".join([head, none, *(f"{trait}\t32767\t{heaviest}" for trait in traits)]), CATALOGUE)
+        for text in (" ".join(words), " ".join(words[1:]) + " |", " ".join(words[2:]) + " | |"):
+            assert model.verdict("", text, never_asked).reason == reason
+
+
+def test_what_is_kept_of_words_and_pairs_stays_small() -> None:
+    model = Likeness(WEIGHTS, CATALOGUE)
+    chance = Random(1)
+    for number in range(6_000):
+        words = chance.sample(STEMS, 12)
+        model.verdict("", " ".join([*words, f"zq{number}", f"{words[0]}{number}"]), silent)
+    assert 0 < len(model._places) <= 20_000
+    assert 0 < len(model._said) <= 40_000
 
 
 @given(st.text(st.characters(codec="ascii"), max_size=60))
 def test_a_text_is_parted_alike_with_and_without_a_letter_beyond_ascii(text: str) -> None:
-    assert words_of("", f"{text} é") == [*words_of("", text)[:-1], "e", BAR]
+    assert words_of("", f"{text} 値") == [*words_of("", text)[:-1], "値", BAR]
 
 
 @pytest.mark.parametrize(
@@ -210,12 +240,14 @@ def test_a_text_is_parted_alike_with_and_without_a_letter_beyond_ascii(text: str
     [
         ("", "its reasons are not those of reasons.toml"),
         (WEIGHTS.replace("\trate_limited", "\tlimited"), "its reasons are not those of reasons.toml"),
-        (WEIGHTS + "broken\t1\t2\n", "'broken' has not a weight for each reason"),
-        (WEIGHTS + "broken" + 19 * "\t1x" + "\n", "'broken' has not a weight for each reason"),
-        (WEIGHTS + "broken" + 19 * "\t32768" + "\n", "'broken' has not a weight for each reason"),
-        (WEIGHTS + "not zqzq" + 19 * "\t1" + "\n", "'not zqzq' is not a pair of its stems"),
+        (WEIGHTS + "broken\t1\t2\n", "'broken' lacks its square or a reason's weight"),
+        (WEIGHTS + "broken" + 19 * "\t1x" + "\n", "'broken' lacks its square or a reason's weight"),
+        (WEIGHTS + "broken" + 19 * "\t32768" + "\n", "'broken' lacks its square or a reason's weight"),
+        (WEIGHTS + "broken" + 19 * "\t-1" + "\n", "'broken' lacks its square or a reason's weight"),
+        (WEIGHTS + "not zqzq" + 19 * "\t1" + "\n", "the stem 'zqzq' has no line"),
+        ("\n".join(line for line in WEIGHTS.splitlines() if "|" not in line), "the stem '|' has no line"),
     ],
-    ids=["empty", "reasons", "line", "no number", "too large", "pair of no stems"],
+    ids=["empty", "reasons", "line", "no number", "too large", "square below zero", "pair of no stems", "no bar"],
 )
 def test_weights_of_another_catalogue_are_refused(text: str, message: str) -> None:
     with pytest.raises(CatalogueError, match=message):

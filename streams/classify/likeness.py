@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from schemas.reasons import UNCLASSIFIED, Catalogue, CatalogueError
-from streams.classify.cache import BoundedCache
 from streams.classify.match import NOTHING, Verdict
 from streams.classify.traits import BAR, MOST_WORDS, STEM, words_of
 
@@ -48,19 +47,23 @@ _LONGEST: Final = math.isqrt(2 * (MOST_WORDS + 1) * _LARGEST * _LENGTHS * _LENGT
 _STRANGE: Final = 0
 """The place of all words whose stem nobody has seen before. They speak for nothing, and make what the others say weigh
 less, each time they come."""
-_MIB: Final = 1 << 20
+_MOST_PLACES: Final = 20_000  # about 2 MB, and 20 MB if all words had the most letters of a template
+_MOST_SAID: Final = 40_000  # about 8 MB
 
 
-class _Asked(BoundedCache[_K, int]):
-    """What `ask` tells of a key; of one that was asked before, without a step of Python."""
+class _Asked(dict[_K, int]):
+    """What `ask` tells of a key; of one that was asked before, without a step of Python. Emptied when full: what is hot
+    is soon back."""
 
-    def __init__(self, ask: Callable[[_K], int], entries: int, weight: int) -> None:
-        super().__init__(entries, weight)
+    def __init__(self, ask: Callable[[_K], int], most: int) -> None:
+        super().__init__()
         self._ask = ask
+        self._most = most
 
     def __missing__(self, key: _K) -> int:
-        found = self._ask(key)
-        self.keep(key, found, key.__sizeof__() + found.__sizeof__())
+        if len(self) >= self._most:
+            self.clear()
+        found = self[key] = self._ask(key)
         return found
 
 
@@ -97,8 +100,8 @@ class Likeness:
                 self._weights.append(self._packed(numbers))
         self._pairs = {self._pair(pair): weights for pair, weights in pairs.items()}
         self._bar = self._place(BAR)
-        self._places = _Asked(self._place_of, 20_000, 3 * _MIB)
-        self._said = _Asked(self._said_by, 40_000, 8 * _MIB)
+        self._places = _Asked(self._place_of, _MOST_PLACES)
+        self._said = _Asked(self._said_by, _MOST_SAID)
 
     def _pair(self, trait: str) -> tuple[int, int]:
         first, _, second = trait.partition(" ")

@@ -30,11 +30,10 @@ _CASES = bytes(97 if chr(one).islower() else 65 if chr(one).isupper() else 32 fo
 _WORDS_IN_A_VALUE = 4
 _PUNCTUATION = bytes.maketrans(b"\"'()[]{},:=+*&%$\\/-.@^~_`", b" " * 25)
 _ACCENTED = re.compile("[\u00c0-\u017f]")
-# What stays is listed, too: a character that is not found costs as much as ten that are.
-_LATIN = {code: unicodedata.normalize("NFD", chr(code))[0] for code in range(0x180)} | {ord("ß"): "ss"}
-_WIDE = _LATIN | str.maketrans(
-    {"。": "|", "、": " ", "，": " ", "「": " ", "」": " ", "¡": " ", "¿": " ", "–": " ", "—": " "}
-)
+# Tables of all of the basic plane: a character that a table does not have costs as much as ten that it has.
+_PLANE = "".join(map(chr, range(0x10000)))
+_LATIN = "".join(unicodedata.normalize("NFD", letter)[0] for letter in _PLANE[:0x180]) + _PLANE[0x180:]
+_WIDE = re.sub("[、，「」¡¿–—]", " ", _LATIN).replace("。", "|")
 
 
 def clip(text: str) -> str:
@@ -103,7 +102,7 @@ def words(template: str) -> str:
         if end in text:
             text = text.replace(end, " | ")
     if not text.isascii():
-        text = text.translate(_WIDE).replace("|", " | ")
+        text = text.replace("ß", "ss").translate(_WIDE).replace("|", " | ")
     return text.encode("utf-8", "surrogatepass").translate(_PUNCTUATION).decode("utf-8", "surrogatepass").rstrip("!?; ")
 
 
@@ -122,7 +121,7 @@ def beside(code: str, template: str) -> str:
 
 def plain(text: str) -> str:
     """The text without accents: half of the systems that write in these languages leave them out."""
-    return text.translate(_LATIN) if _ACCENTED.search(text) else text
+    return text.replace("ß", "ss").translate(_LATIN) if _ACCENTED.search(text) else text
 
 
 def _value(quoted: re.Match[str]) -> str:

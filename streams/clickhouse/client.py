@@ -56,8 +56,8 @@ def translate(error: BaseException, settings: Settings, table: str = "") -> Stor
     code: int | None = getattr(error, "code", None)
     if code is None:
         return StoreUnavailable(
-            f"ClickHouse at {settings.clickhouse} does not answer ({type(error).__name__}). Start it (`synclogs dev` "
-            "brings one), or set SYNCLOGS_CLICKHOUSE to the address of yours."
+            f"ClickHouse at {settings.clickhouse} does not answer ({type(error).__name__}). Start it, or set "
+            "SYNCLOGS_CLICKHOUSE to the address of yours; that of a running `synclogs dev` is in its stack.json."
         )
     found = verdict(code)
     name = found.codes.get(code) or getattr(error, "name", "") or "unknown to this version"

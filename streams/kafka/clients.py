@@ -129,6 +129,6 @@ async def _discard(client: Startable) -> None:
 
 def unavailable(settings: Settings, error: BaseException) -> KafkaUnavailable:
     return KafkaUnavailable(
-        f"Kafka at {settings.kafka} does not answer ({type(error).__name__}). Start it (`synclogs dev` brings one), "
-        "or set SYNCLOGS_KAFKA to the address of yours."
+        f"Kafka at {settings.kafka} does not answer ({type(error).__name__}). Start it, or set SYNCLOGS_KAFKA to "
+        "the address of yours; that of a running `synclogs dev` is in its stack.json."
     )

@@ -39,15 +39,15 @@ _WIDE = re.sub("[、，「」¡¿–—]", " ", _LATIN).replace("。", "|")
 def clip(text: str) -> str:
     """Head and tail of a long text: what it costs to classify then has a bound. The cause stands at either end.
 
-    Of a text whose ends are mostly in a script without spaces a third: a letter says there what takes three elsewhere,
-    and costs as much.
+    Of a text with ends of which a third or more is in a script without spaces a third: a letter says there what takes
+    three elsewhere, and costs as much.
     """
     if len(text) <= (HEAD + TAIL) // 3:
         return text
     part = 1
     if not text.isascii():
         looked_at = text if len(text) <= HEAD + TAIL else text[:HEAD] + text[-TAIL:]
-        part = 3 if 2 * sum(map(len, _UNSPACED_RUN.findall(looked_at))) >= len(looked_at) else 1
+        part = 3 if 3 * sum(map(len, _UNSPACED_RUN.findall(looked_at))) >= len(looked_at) else 1
     return text if len(text) <= (HEAD + TAIL) // part else f"{text[: HEAD // part]} | {text[-(TAIL // part) :]}"
 
 

@@ -81,7 +81,8 @@ def _worst() -> float:
     chance = random.Random(1)
     known = [stem for stem in decide.likeness()._stems if stem.isalnum()]
     apart = [stem for stem in known if len(stem) == 1]  # letters of scripts without spaces
-    for unit in [*_HOSTILE, " ".join(chance.sample(known, 2000)), "".join(chance.sample(apart, 500))]:
+    letters = chance.sample(apart, 500)
+    for unit in [*_HOSTILE, " ".join(chance.sample(known, 2000)), "".join(letters), "aaa".join(letters)]:
         for start in ("", "{", '{"message":"'):
             message = (start + unit * _LARGEST)[:_LARGEST]
             tries = []

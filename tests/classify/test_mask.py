@@ -63,7 +63,10 @@ def test_accents_are_left_out(accented: str, without: str) -> None:
 
 
 def test_how_much_of_a_long_text_is_kept_depends_on_its_script() -> None:
-    assert len(clip("値" * 8000)) < (HEAD + TAIL) // 3 + 4 < len(clip("é" * 8000))
+    short = HEAD // 3 + TAIL // 3 + 3
+    assert len(clip("値" * 8000)) == len(clip("値 " * 4000)) == len(clip("値aa" * 3000)) == short
+    assert len(clip("é" * 8000)) == len(clip("値aaa" * 2000)) == HEAD + TAIL + 3
+    assert len(clip("a" * 3000 + "値" * 2000 + "a" * 3000)) == HEAD + TAIL + 3
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from schemas.reasons import CATALOGUE
 from streams import memory
 from streams.classify import classify, decide, prepare
-from streams.classify.match import MATCHER
+from tests.classify.cold import forget
 
 _ERRORS = 200_000
 _UNSEEN = 20_000
@@ -59,7 +59,7 @@ def classification(rounds: int, tell: Callable[[str], None]) -> dict[str, float]
     figures: dict[str, list[float]] = {}
     for _ in range(rounds):
         for kind, texts in kinds.items():
-            _forget()
+            forget()
             rate = _rate(texts())
             figures.setdefault(f"classify_{kind}_per_s", []).append(rate)
             tell(f"classify, {kind.replace('_', ' ')}: {rate:,.0f} errors/s")
@@ -87,16 +87,9 @@ def _worst() -> float:
             message = (start + unit * _LARGEST)[:_LARGEST]
             tries = []
             for _ in range(3):
-                _forget()
+                forget()
                 begun = time.process_time()
                 decide.verdict_of("", message)
                 tries.append(time.process_time() - begun)
             slowest = max(slowest, min(tries))
     return slowest * 1000
-
-
-def _forget() -> None:
-    learned = decide.likeness()
-    kept = decide._exact, decide._blurred, decide._templates, MATCHER.automaton._known
-    for cache in (*kept, learned._places, learned._said):
-        cache.clear()

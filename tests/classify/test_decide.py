@@ -5,15 +5,10 @@ import random
 import pytest
 
 from streams.classify import Classified, classify, decide, reason_of
+from tests.classify.cold import forget
 from tests.learn.labelled import known
 
 KNOWN = known()
-
-
-def forget() -> None:
-    learned = decide.likeness()
-    for cache in (decide._exact, decide._blurred, decide._templates, learned._places, learned._said):
-        cache.clear()
 
 
 @pytest.mark.parametrize(("reason", "code", "message"), KNOWN)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.reasons import CATALOGUE
 from streams.classify import decide, likeness, loose, mask, match, outcome, traits, unwrap
+from tests.classify.cold import forget
 
 LARGEST = 8192
 HOSTILE = [
@@ -26,10 +27,7 @@ WRAPPINGS = ["", "{", '{"message":"', "{'message': '", "<p>", "[", "[{", '"', "H
 
 def calls(message: str) -> int:
     """How many Python and C functions one cold classification calls: work that no clock has to measure."""
-    learned = decide.likeness()
-    kept = decide._exact, decide._blurred, decide._templates, match.MATCHER.automaton._known
-    for cache in (*kept, learned._places, learned._said):
-        cache.clear()
+    forget()
     match.MATCHER.automaton._forget()
     count = 0
 

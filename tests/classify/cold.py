@@ -1,0 +1,12 @@
+"""Forgets all that classifying keeps, so that the next text is the first of its kind."""
+
+from streams.classify import decide
+from streams.classify.match import MATCHER
+
+
+def forget() -> None:
+    """Of texts, templates, words and pairs; not what patterns have read so far, which is no text's own."""
+    learned = decide.likeness()
+    kept = decide._exact, decide._blurred, decide._templates, MATCHER.automaton._known, learned._places, learned._said
+    for cache in kept:
+        cache.clear()

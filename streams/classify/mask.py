@@ -30,10 +30,11 @@ _CASES = bytes(97 if chr(one).islower() else 65 if chr(one).isupper() else 32 fo
 _WORDS_IN_A_VALUE = 4
 _PUNCTUATION = bytes.maketrans(b"\"'()[]{},:=+*&%$\\/-.@^~_`", b" " * 25)
 _ACCENTED = re.compile("[\u00c0-\u017f]")
-# Tables of all of the basic plane: a character that a table does not have costs as much as ten that it has.
-_PLANE = "".join(map(chr, range(0x10000)))
-_LATIN = "".join(unicodedata.normalize("NFD", letter)[0] for letter in _PLANE[:0x180]) + _PLANE[0x180:]
-_WIDE = re.sub("[、，「」¡¿–—]", " ", _LATIN).replace("。", "|")
+# The letters that stay are listed, too: one that a table lacks costs half as much again.
+_LATIN = {code: unicodedata.normalize("NFD", chr(code))[0] for code in range(0x180)} | {ord("ß"): "ss"}
+_WIDE = _LATIN | str.maketrans(
+    {"。": "|", "、": " ", "，": " ", "「": " ", "」": " ", "¡": " ", "¿": " ", "–": " ", "—": " "}
+)
 
 
 def clip(text: str) -> str:
@@ -102,13 +103,13 @@ def words(template: str) -> str:
         if end in text:
             text = text.replace(end, " | ")
     if not text.isascii():
-        text = text.replace("ß", "ss").translate(_WIDE).replace("|", " | ")
+        text = text.translate(_WIDE).replace("|", " | ")
     return text.encode("utf-8", "surrogatepass").translate(_PUNCTUATION).decode("utf-8", "surrogatepass").rstrip("!?; ")
 
 
 def parted(text: str) -> str:
     """The text with its CamelCase words split, as codes of many systems are written."""
-    # Most have none, which bytes tell in a third of the time.
+    # Most have none, which bytes tell in two thirds of the time.
     if b"aAa" not in text.encode("utf-8", "surrogatepass").translate(_CASES):
         return text
     return _CAMEL.sub(_split, text)
@@ -121,7 +122,7 @@ def beside(code: str, template: str) -> str:
 
 def plain(text: str) -> str:
     """The text without accents: half of the systems that write in these languages leave them out."""
-    return text.replace("ß", "ss").translate(_LATIN) if _ACCENTED.search(text) else text
+    return text.translate(_LATIN) if _ACCENTED.search(text) else text
 
 
 def _value(quoted: re.Match[str]) -> str:

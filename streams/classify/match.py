@@ -54,7 +54,7 @@ class Matcher:
     def code(self, code: str, template: str) -> Verdict:
         """What a vendor code of one meaning says. One inside the text wins over the one beside it: it is nearer to the
         cause."""
-        text = beside(code, template) if code else template  # most have none, and a call costs
+        text = beside(code, template)
         if "_" in text:
             for token in reversed(_TOKEN.findall(text)):
                 if "_" in token and (verdict := self._codes.get(token)) is not None:

@@ -24,7 +24,7 @@ _WORD: Final = re.compile(f"[{FIRST_UNSPACED}-\U0010ffff]|{_LETTER}{{1,2000}}|<{
 
 def words_of(code: str, template: str) -> list[str]:
     """The words of a template and of the code beside it, between bars."""
-    text = beside(code[:_CODE], template) if code else template  # most have none, and a call costs
+    text = beside(code[:_CODE], template)
     if not text.isascii():
         text = plain(text)
     words = _parted(text) if text.isascii() else _WORD.findall(text)

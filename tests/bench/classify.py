@@ -12,6 +12,7 @@ from schemas.reasons import CATALOGUE
 from streams import memory
 from streams.classify import classify, decide, prepare
 from tests.classify.cold import forget
+from tests.learn.labelled import labelled
 
 _ERRORS = 200_000
 _UNSEEN = 20_000
@@ -53,6 +54,7 @@ def classification(rounds: int, tell: Callable[[str], None]) -> dict[str, float]
             f"{' '.join(chance.choices(words, k=2))}: {chance.choice(known)} {chance.choice(words)}"
             for _ in range(_UNSEEN)
         ],
+        "as_written": lambda: [one.message for one in labelled(CATALOGUE)],
     }
     prepare()
     memory.settle()  # as in a worker

@@ -21,7 +21,7 @@ OUT = Path("build/bench.json")
 PARTS = ("classify", "drain", "steady", "restore")
 WANTED_AT_LEAST = {
     "classify_other_numbers_per_s": 1_000_000, "classify_same_per_s": 1_000_000, "classify_never_seen_per_s": 60_000,
-    "classify_as_written_per_s": 60_000,
+    "classify_labelled_per_s": 60_000,
 }  # fmt: skip
 WANTED = {
     "count_ratio": 0.5, "store_ratio": 0.85, "count_steady_us": 18, "store_steady_us": 25, "count_visible_p99_s": 2,

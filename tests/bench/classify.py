@@ -54,7 +54,7 @@ def classification(rounds: int, tell: Callable[[str], None]) -> dict[str, float]
             f"{' '.join(chance.choices(words, k=2))}: {chance.choice(known)} {chance.choice(words)}"
             for _ in range(_UNSEEN)
         ],
-        "as_written": lambda: [one.message for one in labelled(CATALOGUE)],
+        "labelled": lambda: [one.message for one in labelled(CATALOGUE)],
     }
     prepare()
     memory.settle()  # as in a worker

@@ -43,21 +43,22 @@ class Automaton:
 
     def __init__(self, ways: Sequence[Way], skipped: frozenset[str]) -> None:
         self._skipped = skipped
-        self._vocabulary = Vocabulary()
-        for word in skipped:
-            self._vocabulary.add(word, 0, 0)
         self._first = self._last = 0  # the places that open a way, and that end one
         self._owner: dict[int, int] = {}
         self._opens = self._ends = 0  # the words that open a phrase, and that end one
         self._ended: dict[int, tuple[int, int]] = {}
-        self._add_phrases(self._add_ways(ways))
+        alone, in_phrases = defaultdict[str, int](int), defaultdict[str, int](int)  # bits by text
+        self._add_phrases(self._add_ways(ways, alone), in_phrases)
+        self._vocabulary = Vocabulary()
+        for text in {*skipped, *alone, *in_phrases}:
+            self._vocabulary.add(text, in_phrases[text], alone[text])
         self._sorts: dict[int, tuple[int, int]] = {}
         self._known: BoundedCache[str, _Known] = BoundedCache(30_000, 8 << 20)
         self._nothing_read = _State(0)
         self._states = {0: self._nothing_read}
         self._steps_kept = 0
 
-    def _add_ways(self, ways: Sequence[Way]) -> dict[Phrase, int]:
+    def _add_ways(self, ways: Sequence[Way], alone: dict[str, int]) -> dict[Phrase, int]:
         places_of: dict[Phrase, int] = defaultdict(int)
         bit = 1
         for number, way in enumerate(ways):
@@ -67,19 +68,19 @@ class Automaton:
                     if len(phrase) > 1:
                         places_of[phrase] |= bit
                     for text in phrase[0] if len(phrase) == 1 else ():
-                        self._vocabulary.add(text, 0, bit)
+                        alone[text] |= bit
                 bit <<= 1
             self._last |= bit >> 1
             self._owner[bit.bit_length() - 1] = number
         return places_of
 
-    def _add_phrases(self, places_of: dict[Phrase, int]) -> None:
+    def _add_phrases(self, places_of: dict[Phrase, int], in_phrases: dict[str, int]) -> None:
         bit = 1
         for phrase, places in places_of.items():
             self._opens |= bit
             for texts in phrase:
                 for text in texts:
-                    self._vocabulary.add(text, bit, 0)
+                    in_phrases[text] |= bit
                 bit <<= 1
             self._ends |= bit >> 1
             self._ended[bit.bit_length() - 1] = (len(phrase), places)

@@ -7,16 +7,15 @@ machine changes an answer, and a trait costs one addition for all reasons togeth
 
 import math
 import struct
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import dropwhile, pairwise
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from schemas.reasons import UNCLASSIFIED, Catalogue, CatalogueError
 from streams.classify.match import NOTHING, Verdict
-from streams.classify.traits import BAR, MOST_WORDS, STEM, words_of
+from streams.classify.traits import BAR, STEM, words_of
 
-_K = TypeVar("_K", bound=Hashable)
 UNIT: Final = 100
 """Weights and squares in the file are hundredths."""
 FILE: Final = Path(__file__).parent / "likeness.tsv"
@@ -27,44 +26,52 @@ LIKE: Final = "likeness"
 TRUST: Final = 0.3
 """What the word of a pattern counts, in the distance that parts a reason from the others in learning; found by trying
 it on messages that were not learned. Reasons that are farther apart need no witness: no pattern is looked for then."""
-_FEWEST: Final = 4  # the bar and three words: fewer say what a message is about, not what went wrong
+_FEWEST: Final = 4  # a bar and three words: fewer say what a message is about, not what went wrong
 _TOLD: Final = 3
 _MARKS: Final = "|#<"  # what stands for an end, a number and a value
 _LANE: Final = 32
-_LARGEST: Final = (1 << 15) - 1
-"""No weight and no square is larger."""
-_LIFT: Final = _LARGEST + 1
-"""Each weight is lifted by this much, so that none is below zero: one that were would borrow from the next reason's
-bits. All reasons are lifted alike, so the largest stays the largest. The sum of the most traits, and of what is added,
-stays below 2**30, where Python sorts numbers in two thirds of the time."""
+_LIFT: Final = 1 << 15
+"""Weights have 16 bits, and each is lifted by this much, so that none is below zero: one that were would borrow from
+the next reason's bits. All reasons are lifted alike, so the largest stays the largest. The sum of the most traits, and
+of what is added, stays below 2**30, where Python sorts numbers in two thirds of the time."""
 _LIFT_OF_ADDED: Final = 1 << 25
 _LOWEST: Final = (1 << _LANE) - 1
 """The bits of the sum of squares, which is never below zero."""
 _LENGTHS: Final = 8
-"""Lengths of vectors are told apart by eighths."""
-_LONGEST: Final = math.isqrt(2 * (MOST_WORDS + 1) * _LARGEST * _LENGTHS * _LENGTHS // UNIT)
-"""In eighths: each word is a trait, and so is each pair of neighbours."""
+"""Lengths of vectors are told apart by eighths, so there are some thousands at most."""
 _STRANGE: Final = 0
 """The place of all words whose stem nobody has seen before. They speak for nothing, and make what the others say weigh
 less, each time they come."""
 _MOST_PLACES: Final = 20_000  # about 2 MB, and 20 MB if all words had the most letters of a template
-_MOST_SAID: Final = 40_000  # about 8 MB
 
 
-class _Asked(dict[_K, int]):
-    """What `ask` tells of a key; of one that was asked before, without a step of Python. Emptied when full: what is hot
-    is soon back."""
+class _Places(dict[str, int]):
+    """The places of words by their stems; of one that was asked before, without a step of Python. Emptied when full:
+    what is hot is soon back."""
 
-    def __init__(self, ask: Callable[[_K], int], most: int) -> None:
+    def __init__(self, stems: Mapping[str, int]) -> None:
         super().__init__()
-        self._ask = ask
-        self._most = most
+        self._stems = stems
 
-    def __missing__(self, key: _K) -> int:
-        if len(self) >= self._most:
+    def __missing__(self, word: str) -> int:
+        if len(self) >= _MOST_PLACES:
             self.clear()
-        found = self[key] = self._ask(key)
+        found = self[word] = self._stems.get(word[:STEM], _STRANGE)
         return found
+
+
+class _Added(dict[int, int]):
+    """What is added whatever a text has: it counts the more, the longer the text's vector is."""
+
+    def __init__(self, sums: struct.Struct, bias: Sequence[int]) -> None:
+        super().__init__()
+        self._sums = sums
+        self._bias = bias
+
+    def __missing__(self, length: int) -> int:
+        weights = [_LIFT_OF_ADDED + round(weight * length / _LENGTHS) for weight in self._bias]
+        added = self[length] = int.from_bytes(self._sums.pack(*weights), "little")
+        return added
 
 
 class Likeness:
@@ -79,33 +86,38 @@ class Likeness:
         self._reasons = next(lines, "").split("\t")[2:]
         if sorted(self._reasons) != sorted(catalogue.by_code):
             raise CatalogueError("likeness.tsv: its reasons are not those of reasons.toml: run `make learn`")
-        self._layout = struct.Struct(f"<{len(self._reasons) + 1}I")
-        self._sums = struct.Struct(f"<{_LANE // 8}x{len(self._reasons)}I")  # of the reasons, without the squares
+        lanes = len(self._reasons)
+        self._line = struct.Struct("<H2x" + "h2x" * lanes)  # the lower half of each lane
+        self._sums = struct.Struct(f"<{_LANE // 8}x{lanes}I")  # of the reasons, without the squares
+        self._lifts = int.from_bytes(self._sums.pack(*lanes * [_LIFT]), "little")
         self._verdicts = [NOTHING if code == UNCLASSIFIED else Verdict(code, LIKE) for code in self._reasons]
-        _, (strange, *bias) = self._read(next(lines, ""))
-        # What is added whatever a text has counts the more, the longer the text's vector is: made once for all lengths.
-        self._added = [
-            self._packed([0, *[round(weight * length / _LENGTHS) for weight in bias]], _LIFT_OF_ADDED)
-            for length in range(_LONGEST + 1)
-        ]
+        _, always = self._read(next(lines, ""))
+        self._added = _Added(self._sums, [weight - _LIFT for weight in self._unpacked(always)])
         self._stems: dict[str, int] = {}
-        self._weights = [self._packed([strange, *[0] * len(bias)])]  # of stems, by their places
+        self._weights = [self._lifts + (always & _LOWEST)]  # of stems, by their places
         pairs: dict[str, int] = {}
         for line in lines:
-            trait, numbers = self._read(line)
+            trait, weights = self._read(line)
             if " " in trait:
-                pairs[trait] = self._packed(numbers)
+                pairs[trait] = weights
             else:
                 self._stems[trait] = len(self._weights)
-                self._weights.append(self._packed(numbers))
-        self._pairs = {self._pair(pair): weights for pair, weights in pairs.items()}
+                self._weights.append(weights)
         self._bar = self._place(BAR)
-        self._places = _Asked(self._place_of, _MOST_PLACES)
-        self._said = _Asked(self._said_by, _MOST_SAID)
+        self._places = _Places(self._stems)
+        self._after = self._said_after(pairs)
 
-    def _pair(self, trait: str) -> tuple[int, int]:
-        first, _, second = trait.partition(" ")
-        return self._place(first), self._place(second)
+    def _said_after(self, pairs: Mapping[str, int]) -> list[dict[int, int]]:
+        """By a stem's place: by the place of the one behind it what that one says alone and what both say together, in
+        one number, so that it is one addition. Where both together say nothing of their own nothing is there."""
+        nothing: dict[int, int] = {}
+        after = [nothing] * len(self._weights)
+        for pair, weights in pairs.items():
+            first, second = map(self._place, pair.split(" "))
+            if after[first] is nothing:
+                after[first] = {}
+            after[first][second] = self._weights[second] + weights
+        return after
 
     def _place(self, stem: str) -> int:
         try:
@@ -113,32 +125,33 @@ class Likeness:
         except KeyError:
             raise CatalogueError(f"likeness.tsv: the stem {stem!r} has no line: run `make learn`") from None
 
-    def _read(self, line: str) -> tuple[str, list[int]]:
-        trait, *texts = line.split("\t")
+    def _read(self, line: str) -> tuple[str, int]:
+        """A trait, and its square and lifted weights in one whole number, added to another's in one step."""
+        trait, *numbers = line.split("\t")
         try:
-            numbers = list(map(int, texts))
-        except ValueError:
-            numbers = []
-        if len(numbers) != len(self._reasons) + 1 or max(map(abs, numbers)) > _LARGEST or numbers[0] < 0:
-            raise CatalogueError(f"likeness.tsv: {trait!r} lacks its square or a reason's weight: run `make learn`")
-        return trait, numbers
+            # Of a number in two's complement the highest bit turned over is that number lifted.
+            return trait, int.from_bytes(self._line.pack(*map(int, numbers)), "little") ^ self._lifts
+        except (ValueError, struct.error):
+            raise CatalogueError(
+                f"likeness.tsv: {trait!r} lacks its square or a reason's weight: run `make learn`"
+            ) from None
+
+    def _unpacked(self, weights: int) -> tuple[int, ...]:
+        """Of each reason."""
+        return self._sums.unpack(weights.to_bytes(self._sums.size, "little"))
 
     def verdict(self, code: str, template: str, ruled: Callable[[str, str], Verdict]) -> Verdict:
         """The reason by LIKE, or what `ruled` tells if it agrees or too little is known. `ruled` is asked only
         where it could make a difference."""
-        places = [*map(self._places.__getitem__, words_of(code, template))]
-        once = {*places}
-        strange = places.count(_STRANGE)
+        places = [*map(self._places.__getitem__, words_of(code, template)), self._bar]
+        once, strange = {*places}, places.count(_STRANGE)
         known = len(once) - (1 if strange else 0)
         if known < _FEWEST:
             return ruled(code, template)
-        come_again = len(places) - strange - known
-        if come_again == 1:  # the bar at the other end
-            total = sum(map(self._said.__getitem__, pairwise(places)))
-        elif come_again == 2 and places.count(self._bar) == 3:  # and one behind a code
-            total = sum(map(self._said.__getitem__, pairwise(places))) - self._weights[self._bar]
-        else:
-            total = self._once(once, {*pairwise(places)}) + max(0, strange - 1) * self._weights[_STRANGE]
+        before = map(self._after.__getitem__, [self._bar, *places])
+        total = sum(map(dict.get, before, places, map(self._weights.__getitem__, places)))
+        if known + strange < len(places):
+            total -= self._said_again(places)
         length = math.isqrt((total & _LOWEST) * _LENGTHS * _LENGTHS // UNIT)
         scores = self._sums.unpack((total + self._added[length]).to_bytes(self._sums.size, "little"))
         ordered = sorted(scores)
@@ -152,17 +165,19 @@ class Likeness:
         verdict = self._verdicts[heard.index(max(heard))]
         return rule if verdict.reason == rule.reason else verdict
 
-    def _place_of(self, word: str) -> int:
-        return self._stems.get(word[:STEM], _STRANGE)
-
-    def _said_by(self, pair: tuple[int, int]) -> int:
-        """What the second of two neighbours says alone, and what they say together."""
-        alone, together = self._weights[pair[1]], self._pairs.get(pair)
-        return alone if together is None else alone + together
-
-    def _once(self, stems: set[int], pairs: set[tuple[int, int]]) -> int:
-        """What stems and pairs say where some come again: these say nothing more."""
-        return sum(filter(None, map(self._pairs.get, pairs)), sum(map(self._weights.__getitem__, stems)))
+    def _said_again(self, places: Sequence[int]) -> int:
+        """What is said by stems and pairs that came before: they say nothing more."""
+        said = 0
+        befores: dict[int, list[int]] = {}  # what stood before a stem
+        for before, place in pairwise([self._bar, *places]):
+            known = befores.get(place)
+            if known is None:
+                befores[place] = [before]
+            elif place != _STRANGE:
+                alone = self._weights[place]
+                said += self._after[before].get(place, alone) if before in known else alone
+                known.append(before)
+        return said
 
     def told(self, code: str, template: str, reason: str) -> str:
         """The words that speak most for that reason, beside what they say of the others."""
@@ -170,11 +185,6 @@ class Likeness:
         loud: dict[str, float] = {}
         for word in words_of(code, template):
             if word[0] not in _MARKS and (place := self._places[word]) != _STRANGE:
-                said = self._sums.unpack(self._weights[place].to_bytes(self._sums.size, "little"))
+                said = self._unpacked(self._weights[place])
                 loud.setdefault(word, said[lane] - sum(said) / len(said))
         return ", ".join(sorted(sorted(loud), key=lambda word: -loud[word])[:_TOLD])
-
-    def _packed(self, numbers: Sequence[int], lift: int = _LIFT) -> int:
-        """The square and all weights of a trait in one whole number, added to another's in one step."""
-        square, *weights = numbers
-        return int.from_bytes(self._layout.pack(square, *[lift + weight for weight in weights]), "little")

@@ -56,7 +56,7 @@ class Matcher:
         cause."""
         text = beside(code, template)
         if "_" in text:
-            for token in reversed(_TOKEN.findall(text)):
+            for token in reversed(_TOKEN.findall(" ".join([part for part in text.split() if "_" in part]))):
                 if "_" in token and (verdict := self._codes.get(token)) is not None:
                     return verdict
         return self._codes.get(code.lower(), NOTHING) if code else NOTHING

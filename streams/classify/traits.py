@@ -23,15 +23,15 @@ _WORD: Final = re.compile(f"[{FIRST_UNSPACED}-\U0010ffff]|{_LETTER}{{1,2000}}|<{
 
 
 def words_of(code: str, template: str) -> list[str]:
-    """The words of a template and of the code beside it, between bars."""
+    """The words of a template and of the code beside it, without the bars at both ends."""
     text = beside(code[:_CODE], template)
     if not text.isascii():
         text = plain(text)
     words = _parted(text) if text.isascii() else _WORD.findall(text)
     if len(words) > MOST_WORDS:
         # As a long text's head and tail are kept: the cause stands at either end.
-        words = words[:_FIRST_WORDS] + words[-_LAST_WORDS:]
-    return [BAR, *words, BAR]
+        return words[:_FIRST_WORDS] + words[-_LAST_WORDS:]
+    return words
 
 
 def _parted(text: str) -> list[str]:

@@ -7,13 +7,14 @@ as far as it goes.
 
 import html
 import re
-from collections.abc import Iterator
 
 import msgspec
 
 from streams.classify.loose import read_loosely
 
 _DEEPEST = 8
+_DEEPEST_TEXT = 4
+_OPENINGS = ("{", "[", "<")
 _MOST_PARTS = 40
 _MOST_TAGS = 250
 # fmt: off
@@ -48,9 +49,11 @@ _QUIET = frozenset(
 # fmt: on
 _LOUD_ENDINGS = ("message", "error", "reason", "exception", "description")
 _DETAILS = frozenset(("details", "additionalinfo", "extra_info"))
+_NESTED = (dict, list)
 _NUMBERED = frozenset(
     ("code", "errorcode", "error_code", "statuscode", "status_code", "errornumber", "status", "httpcode", "httpstatus")
 )
+_TELLING = _LOUD | _NUMBERED | _DETAILS
 _NAMING = frozenset(("field", "fieldname", "field_name", "property", "propertyname", "attribute", "param", "parameter"))
 # What the mask puts for a value is not a tag, so a template that is read again stays what it is. What can't be a tag is
 # passed at its second character: thousands of these would take half a millisecond.
@@ -99,14 +102,12 @@ def _from_object(message: str, start: int, depth: int) -> str:
     end = max(message.rfind("}"), message.rfind("]")) + 1
     before, after = message[:start].strip(" \"'b"), message[end:].strip(" \"'") if end > start else ""
     value, rest = _decoded(message, start, end)
-    parts: list[str] = []
-    for part in _parts(value, "", depth):
-        parts.append(part)
-        if len(parts) == _MOST_PARTS:
-            break
-    if not parts:
-        parts = list(_all(value, 0))[:_MOST_PARTS]
-    return " | ".join(part for part in (before, *parts, after if rest else "") if part)
+    parts = [before]
+    _speak(value, "", depth, parts)
+    if len(parts) == 1:
+        _say_all(value, "", 0, parts)
+    parts = parts[: _MOST_PARTS + 1]
+    return " | ".join([part for part in (*parts, after if rest else "") if part])
 
 
 def _decoded(message: str, start: int, end: int) -> tuple[object, bool]:
@@ -121,44 +122,45 @@ def _decoded(message: str, start: int, end: int) -> tuple[object, bool]:
     return read_loosely(message, start), False
 
 
-def _parts(value: object, key: str, depth: int) -> Iterator[str]:
-    """What speaks in a decoded value: words under telling keys, codes, and of `details` keys as well as values."""
-    if depth > _DEEPEST:
+def _speak(value: object, key: str, depth: int, parts: list[str]) -> None:
+    """Add what speaks in a decoded value: words under telling keys, codes, and of `details` keys as well as values."""
+    if depth > _DEEPEST or len(parts) > _MOST_PARTS:
         return
-    if isinstance(value, dict):
-        yield from _parts_of_fields(value, key, depth)
+    if isinstance(value, str):
+        if value[:1] in _OPENINGS and depth < _DEEPEST_TEXT:
+            parts.append(_unwrap(value, depth + 2))
+        else:
+            parts.append(f"{key}: {value}" if key in _NUMBERED and value else value)
+    elif isinstance(value, dict):
+        _speak_of_fields(value, key, depth, parts)
     elif isinstance(value, list):
         for inner in value[:_MOST_PARTS]:
-            yield from _parts(inner, key, depth + 1)
-    elif isinstance(value, str):
-        if value[:1] in "{[<" and depth < 4:
-            yield _unwrap(value, depth + 2)
-        elif value:
-            yield f"{key}: {value}" if key in _NUMBERED else value
-    elif isinstance(value, int) and not isinstance(value, bool) and key in _NUMBERED:
-        yield f"{key}: {value}"
+            _speak(inner, key, depth + 1, parts)
+    elif key in _NUMBERED and isinstance(value, int) and not isinstance(value, bool):
+        parts.append(f"{key}: {value}")
 
 
-def _parts_of_fields(fields: dict[object, object], key: str, depth: int) -> Iterator[str]:
+def _speak_of_fields(fields: dict[object, object], key: str, depth: int, parts: list[str]) -> None:
     for name, inner in fields.items():
-        lowered = str(name).lower().rpartition(":")[2]
-        nested = isinstance(inner, dict | list)
+        lowered = str(name).lower()
+        if ":" in lowered:
+            lowered = lowered.rpartition(":")[2]
         if lowered in _QUIET:
             continue
+        nested = isinstance(inner, _NESTED)
         if key in _DETAILS and not nested:
-            yield f"details {name}: {inner}"
+            parts.append(f"details {name}: {inner}")
         elif key in _DETAILS and lowered not in _LOUD:
-            yield f"details {name}"
-            yield from _parts(inner, key if isinstance(inner, dict) else "errors", depth + 1)
-        elif lowered in _LOUD or lowered in _NUMBERED or lowered in _DETAILS or lowered.endswith(_LOUD_ENDINGS):
-            yield from _parts(inner, lowered, depth + 1)
+            parts.append(f"details {name}")
+            _speak(inner, key if isinstance(inner, dict) else "errors", depth + 1, parts)
+        elif lowered in _TELLING or lowered.endswith(_LOUD_ENDINGS):
+            _speak(inner, lowered, depth + 1, parts)
         elif key in _FIELDED and (texts := _texts(inner)):
-            for text in texts:
-                yield text if lowered in _NAMING else f"{name} {text}"
+            parts += [text if lowered in _NAMING else f"{name} {text}" for text in texts]
         elif nested:
-            yield from _parts(inner, key if key in _FIELDED else lowered, depth + 1)
+            _speak(inner, key if key in _FIELDED else lowered, depth + 1, parts)
         elif isinstance(inner, str) and _CODE.fullmatch(inner):
-            yield inner
+            parts.append(inner)
 
 
 def _texts(value: object) -> list[str]:
@@ -169,22 +171,21 @@ def _texts(value: object) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def _all(value: object, depth: int) -> Iterator[str]:
-    """Every key and text of a value in which no key is a telling one."""
-    if depth > _DEEPEST:
+def _say_all(value: object, before: str, depth: int, parts: list[str]) -> None:
+    """Add every key and text of a value in which no key is a telling one."""
+    if depth > _DEEPEST or len(parts) > _MOST_PARTS:
         return
     if isinstance(value, dict):
         for name, inner in list(value.items())[:_MOST_PARTS]:
-            if isinstance(inner, dict | list):
-                for part in _all(inner, depth + 1):
-                    yield f"{name} {part}"
+            if isinstance(inner, _NESTED):
+                _say_all(inner, f"{before}{name} ", depth + 1, parts)
             elif str(name).lower() not in _QUIET:
-                yield f"{name}: {inner}"
+                parts.append(f"{before}{name}: {inner}")
     elif isinstance(value, list):
         for inner in value[:_MOST_PARTS]:
-            yield from _all(inner, depth + 1)
+            _say_all(inner, before, depth + 1, parts)
     elif value is not None:
-        yield str(value)
+        parts.append(f"{before}{value}")
 
 
 def _from_markup(message: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from schemas.reasons import CATALOGUE, UNCLASSIFIED
 from streams.classify.likeness import UNIT
 from streams.classify.templates import template_of
-from streams.classify.traits import STEM, words_of
+from streams.classify.traits import BAR, STEM, words_of
 from tests.learn.labelled import known, labelled
 
 Text = tuple[str, str, str]
@@ -78,7 +78,7 @@ def learn(learned: Sequence[Text]) -> str:
 
 def traits_of(code: str, template: str) -> list[str]:
     """The stems of a text's words, and the pairs of those that are neighbours, each once."""
-    stems = [word[:STEM] for word in words_of(code, template)]
+    stems = [BAR, *(word[:STEM] for word in words_of(code, template)), BAR]
     return sorted({*stems, *map(" ".join, pairwise(stems))})
 
 

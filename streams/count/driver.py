@@ -142,7 +142,7 @@ def application(settings: Settings) -> tuple[App, Any]:
         broker_session_timeout=settings.session_seconds,
         # Else a rebalance waits a minute for members that are gone and that Kafka has lost the timers of.
         broker_rebalance_timeout=settings.session_seconds,
-        broker_heartbeat_interval=min(3.0, settings.session_seconds / 4),
+        broker_heartbeat_interval=clients.HEARTBEAT_SECONDS,
         broker_request_timeout=max(90.0, settings.session_seconds + 10),  # Faust refuses a shorter one than the session
         broker_max_poll_interval=86_400.0,
         broker_commit_interval=1e6,  # the ledgers commit, in their transactions

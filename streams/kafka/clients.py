@@ -16,6 +16,9 @@ REQUEST_MS = 10_000
 METADATA_MS = 5_000
 """How often a group member looks at the topic. A leader that joined while the broker came up saw a topic without
 partitions, and gives out none until it looks again: for five minutes by default."""
+HEARTBEAT_SECONDS = 0.5
+"""A member learns of a rebalance by its next heartbeat, and all of the group wait for the last one. By Kafka's 3 s a
+restart holds every partition up three seconds for nothing; the small message twice a second costs nobody."""
 FETCH_BYTES = 4 << 20
 FETCH_WAIT_MS = 250
 """Longer waits would let an idle partition of the same broker hold up a busy one; shorter ones cost CPU."""
@@ -82,7 +85,7 @@ def member(settings: Settings, group: str, listener: ConsumerRebalanceListener, 
         isolation_level="read_committed",
         session_timeout_ms=session_ms,
         metadata_max_age_ms=METADATA_MS,
-        heartbeat_interval_ms=min(3000, session_ms // 4),
+        heartbeat_interval_ms=int(HEARTBEAT_SECONDS * 1000),
         max_poll_interval_ms=86_400_000,
         **{"max_partition_fetch_bytes": FETCH_BYTES, "fetch_max_wait_ms": FETCH_WAIT_MS, **options},
     )

@@ -9,11 +9,13 @@ import random
 import shlex
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.delivery.beside import Beside, Ends
 from tests.delivery.parts import Front, Kafka
 from tests.delivery.stack import Stack
 
@@ -41,6 +43,12 @@ def _is(item: pytest.Item, name: str) -> bool:
 
 @pytest.fixture(autouse=True)
 def brokers_that_die() -> Iterator[None]:
+    with quiet():
+        yield
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
     """aiokafka leaves a connection unclosed whose broker dies in the middle of its start: not this test's fault, nor
     that of the next one, to which its collection would be charged."""
     noise = logging.getLogger("aiokafka")
@@ -55,10 +63,16 @@ def brokers_that_die() -> Iterator[None]:
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
     """What everything random in a test comes from; printed with the command that repeats it."""
-    given: int | None = request.config.getoption("--fault-seed", default=None)
-    seed = random.SystemRandom().randrange(SEEDS) if given is None else given
-    print(f"seed {seed}; again with: python -m tests.delivery --seed {seed} {shlex.quote(request.node.name)}")
+    seed, again = drawn(request.config, request.node.name)
+    print(again)
     return seed
+
+
+def drawn(config: pytest.Config, name: str) -> tuple[int, str]:
+    """A seed, and how that test is had again with it."""
+    given: int | None = config.getoption("--fault-seed", default=None)
+    seed = random.SystemRandom().randrange(SEEDS) if given is None else given
+    return seed, f"seed {seed}; again with: python -m tests.delivery --seed {seed} {shlex.quote(name)}"
 
 
 @pytest.fixture(scope="session")
@@ -102,3 +116,22 @@ async def stack(node: Kafka, front: Front, tmp_path: Path) -> AsyncIterator[Stac
     await node.restored()
     await front.restored()
     await stack.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ends(
+    request: pytest.FixtureRequest, shared_kafka: Kafka, shared_front: Front, tmp_path_factory: pytest.TempPathFactory
+) -> Ends:
+    """How the tests of a module that run beside each other ended."""
+    beside: Beside = request.module.beside
+    chosen = [item.name for item in request.session.items if getattr(item, "module", None) is request.module]
+    seeds = {name: drawn(request.config, name) for name in chosen}
+    with quiet():
+        await shared_kafka.restored()
+        await shared_front.restored()
+        folder = tmp_path_factory.mktemp("beside")
+        ends = await beside.run(shared_kafka, shared_front, folder, {n: seed for n, (seed, _) in seeds.items()}, chosen)
+    for name, problem in ends.items():
+        if problem:
+            problem.add_note(seeds[name][1])
+    return ends

@@ -57,7 +57,7 @@ class Server(Child):
 class Kafka(Server):
     """One broker. `address` is the direct way to it; `ways` are proxies before it."""
 
-    def __init__(self, folder: Path, ways: int = 2) -> None:
+    def __init__(self, folder: Path, ways: int = 3) -> None:
         port, *listeners = (free_port() for _ in range(1 + ways))
         self.address = f"{HOST}:{port}"
         proxies = [FaultProxy(f"{HOST}:{listener}") for listener in listeners]

@@ -259,7 +259,7 @@ def _alive(pid: int) -> bool:
     return _state(pid) not in "ZX"
 
 
-async def until(what: str, met: Callable[[], Awaitable[bool]], seconds: float = 40, every: float = 0.05) -> None:
+async def until(what: str, met: Callable[[], Awaitable[bool]], seconds: float = 40, every: float = 0.1) -> None:
     """Wait for a condition; TimeoutError names it."""
     deadline = time.monotonic() + seconds
     while not await met():

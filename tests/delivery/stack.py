@@ -28,7 +28,7 @@ from tests.delivery.sampler import Sample
 from tests.delivery.world import World, look
 
 SHORT: dict[str, Any] = {
-    "partitions": 2, "session_seconds": 6, "store_seconds": 0.2, "live_upsert_seconds": 0.5, "drain_seconds": 3,
+    "partitions": 2, "session_seconds": 6, "store_seconds": 0.5, "live_upsert_seconds": 1, "drain_seconds": 3,
 }  # fmt: skip
 """Times for tests; a session can't be shorter."""
 
@@ -41,6 +41,8 @@ class Stack:
         self.folder = folder
         self.processes: dict[str, Process] = dict(processes or {})
         self._made = False
+        # One for all: to connect costs seven times what a short query does, and conditions are asked for all the time.
+        self._database = Database(settings)
 
     @classmethod
     def from_file(cls, file: Path) -> Self:
@@ -93,11 +95,7 @@ class Stack:
         return [process for process in self.processes.values() if isinstance(process, WorkerProcess)]
 
     def sql(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        database = Database(self.settings)
-        try:
-            return [tuple(row.values()) for row in database.rows(query, **parameters)]
-        finally:
-            database.close()
+        return [tuple(row.values()) for row in self._database.rows(query, **parameters)]
 
     async def rows(self) -> int:
         """How many rows `sync_records` has, without FINAL; -1 while ClickHouse does not answer."""
@@ -124,36 +122,29 @@ class Stack:
 
         async def at_the_end() -> bool:
             try:
-                return all([await self._at_the_end(group) for group in wanted])
+                return await self._at_the_end(wanted)
             except (SyncLogsError, KafkaError, OSError):
                 return False
 
         await until(f"{' and '.join(wanted)} have come to the end of the log", at_the_end, seconds, every=0.2)
 
-    async def _at_the_end(self, role: str) -> bool:
+    async def _at_the_end(self, roles: Sequence[str]) -> bool:
         settings = self.settings
-        group = settings.store_group if role == "store" else settings.count_group
-        tps = [TopicPartition(settings.records_topic, p) for p in await self._partitions()]
+        groups = {"store": settings.store_group, "count": settings.count_group}
         reader = await clients.started(lambda: clients.reader(settings), settings)
         admin = await clients.started(lambda: clients.admin(settings), settings)
         try:
+            (described,) = await admin.describe_topics([settings.records_topic])
+            tps = [TopicPartition(settings.records_topic, p) for p in range(len(described["partitions"]))]
             ends = await reader.end_offsets(tps)
-            found = {tp: await committed(admin, group, tp) for tp in tps}
+            found = {(role, tp): await committed(admin, groups[role], tp) for role in roles for tp in tps}
         finally:
             await clients.stop(reader)
             await admin.close()
-        for tp, position in found.items():
+        for (_, tp), position in found.items():
             if ends[tp] and (position is None or position.offset < ends[tp] or ":" in position.note):
                 return False
-        return role == "store" or await asyncio.to_thread(self._live_at, {tp.partition: ends[tp] for tp in tps})
-
-    async def _partitions(self) -> range:
-        admin = await clients.started(lambda: clients.admin(self.settings), self.settings)
-        try:
-            (described,) = await admin.describe_topics([self.settings.records_topic])
-            return range(len(described["partitions"]))
-        finally:
-            await admin.close()
+        return "count" not in roles or await asyncio.to_thread(self._live_at, {tp.partition: ends[tp] for tp in tps})
 
     def _live_at(self, ends: Mapping[int, int]) -> bool:
         """Whether `live_counts` has followed what count has committed."""
@@ -178,6 +169,7 @@ class Stack:
         """End its workers and drop its database; its topics stay, the broker goes with the run."""
         for worker in self.workers:
             await worker.end()
+        self._database.close()
         if self._made:
             await asyncio.to_thread(_drop_database, self.settings)
 

@@ -3,6 +3,8 @@ counted once, and everything goes on by itself."""
 
 import asyncio
 import random
+from functools import partial
+from pathlib import Path
 
 import pytest
 from aiokafka import TopicPartition
@@ -12,11 +14,12 @@ from streams.errors import PartitionLost
 from streams.kafka import clients
 from streams.kafka.partition import OwnedPartition, Position, committed, until_seen
 from tests.delivery import schedule
+from tests.delivery.beside import side_by_side
 from tests.delivery.ledger import Ledger
 from tests.delivery.mix import Mix
-from tests.delivery.parts import Kafka, WorkerProcess
+from tests.delivery.parts import Front, Kafka, WorkerProcess
 from tests.delivery.processes import until
-from tests.delivery.proxy import Direction, Fault
+from tests.delivery.proxy import Direction, Fault, FaultProxy
 from tests.delivery.rest import problems_at_rest
 from tests.delivery.sampler import Sampler
 from tests.delivery.schedule import Choice
@@ -58,12 +61,17 @@ async def test_the_broker_killed_under_two_workers_of_each_kind(stack: Stack, no
         assert await problems_at_rest(stack, ledger, sampler.samples, seconds=90) == []
 
 
-@pytest.mark.parametrize("direction", list(Direction))
-async def test_a_worker_cut_off_from_the_broker_for_longer_than_its_session(
-    stack: Stack, node: Kafka, seed: int, direction: Direction
+async def test_workers_cut_off_from_the_broker_for_longer_than_their_session(
+    node: Kafka, front: Front, tmp_path: Path, seed: int
 ) -> None:
-    """Its bytes are held up, in one direction or both, and arrive when another has had its partitions for a while."""
-    way = node.ways[0]
+    """Their bytes are held up, in one direction or both, and arrive when another has had their partitions for a
+    while."""
+    ways = zip(Direction, node.ways, strict=True)
+    scenarios = {str(each): partial(cut_off, way=way, direction=each, seed=seed) for each, way in ways}
+    await side_by_side(node, front, tmp_path, scenarios)
+
+
+async def cut_off(stack: Stack, way: FaultProxy, direction: Direction, seed: int) -> None:
     victims = [stack.worker(role, 1, kafka=way.address) for role in ("store", "count")]
     for victim in victims:
         victim.supervise()

@@ -7,9 +7,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
+from tests.delivery.beside import Beside
 from tests.delivery.ledger import Ledger
 from tests.delivery.mix import Mix
 from tests.delivery.parts import Front, WorkerProcess
@@ -20,6 +22,7 @@ from tests.delivery.sampler import Sampler
 from tests.delivery.stack import Stack
 
 pytestmark = pytest.mark.stack
+beside = Beside()
 
 RATE = 400
 MIX = Mix(bad=0.02, again=0.05, history_days=20)
@@ -63,8 +66,12 @@ async def retried(store: WorkerProcess, more_than: float = 0) -> float:
         seen = await store.metric("synclogs_insert_retries_total")
         return seen > more_than
 
-    await until("an insert was sent again", more)
+    await until("an insert was sent again", more, 70)  # an answer is waited for for 20 s
     return seen
+
+
+async def more_passed(way: FaultProxy, than: int) -> bool:
+    return way.passed[Direction.REQUESTS] > than
 
 
 async def goes_on(count: WorkerProcess, messages: float = 300) -> None:
@@ -85,8 +92,8 @@ async def test_clickhouse_killed_in_the_middle_of_inserts(stack: Stack, front: F
             # Requests that take long are under way at any moment.
             on.way.bandwidth(150_000, Direction.REQUESTS)
             passed = on.way.passed[Direction.REQUESTS]
-            await asyncio.sleep(chance.uniform(0.2, 0.8))
-            assert on.way.passed[Direction.REQUESTS] > passed
+            await until("a request is under way", partial(more_passed, on.way, passed))
+            await asyncio.sleep(chance.uniform(0, 0.3))
             front.kill()
             on.way.heal()
             retries = await retried(on.store, retries)
@@ -96,6 +103,7 @@ async def test_clickhouse_killed_in_the_middle_of_inserts(stack: Stack, front: F
         assert front.happened["kill"] == killed + 4
 
 
+@beside
 async def test_answers_lost_after_clickhouse_has_taken_the_rows(stack: Stack, front: Front, seed: int) -> None:
     async with scene(stack, front, seed) as on:
         on.way.mute(only=b"INSERT", times=12)
@@ -109,6 +117,7 @@ async def test_answers_lost_after_clickhouse_has_taken_the_rows(stack: Stack, fr
     assert doubled == []
 
 
+@beside
 async def test_while_clickhouse_is_away_and_flapping_store_waits_and_count_goes_on(
     stack: Stack, front: Front, seed: int
 ) -> None:
@@ -122,11 +131,15 @@ async def test_while_clickhouse_is_away_and_flapping_store_waits_and_count_goes_
         assert await stack.rows() <= rows + 1000  # what was under way may still have come
         on.way.heal()
         on.way.flap(down=0.5, up=0.4)
-        await asyncio.sleep(4)
+
+        async def met() -> bool:
+            return on.way.happened[Fault.FLAP] >= 3
+
+        await until("the flapping has met three connections or requests", met)
         assert on.way.happened[Fault.DOWN] > 0
-        assert on.way.happened[Fault.FLAP] > 0
 
 
+@beside
 async def test_a_clickhouse_that_never_answers_is_given_up_and_asked_again(
     stack: Stack, front: Front, seed: int
 ) -> None:

@@ -13,6 +13,7 @@ from streams import clock
 from streams.clickhouse import check
 from streams.clickhouse.client import Database
 from streams.publish.weekly import publish
+from tests.delivery.beside import Beside
 from tests.delivery.checkers import everything, unique
 from tests.delivery.checkers_counts import resent_copies
 from tests.delivery.ledger import Outcome, Sent
@@ -22,6 +23,7 @@ from tests.delivery.stack import Stack
 from tests.delivery.world import World
 
 pytestmark = pytest.mark.stack
+beside = Beside()
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 WEEKS_KEPT = 29
@@ -38,6 +40,7 @@ async def _done(stack: Stack, entries: list[Sent]) -> World:
     return world
 
 
+@beside
 async def test_copies_far_apart_and_in_other_weeks_are_one_row_a_week(stack: Stack, seed: int) -> None:
     chance = random.Random(seed)
     now = clock.now_ms()
@@ -63,6 +66,7 @@ async def test_copies_far_apart_and_in_other_weeks_are_one_row_a_week(stack: Sta
     assert len(world.final) == 300 + 40
 
 
+@beside
 async def test_late_and_early_events_are_counted_stored_or_refused_at_the_limits(stack: Stack) -> None:
     now = clock.now_ms()
     horizon = now // HOUR * HOUR - 15 * DAY
@@ -90,6 +94,7 @@ async def test_late_and_early_events_are_counted_stored_or_refused_at_the_limits
     assert {row.code for row in world.dead_rows} == {"time_out_of_range"}
 
 
+@beside
 async def test_events_of_all_weeks_do_not_break_the_tables_into_pieces(stack: Stack, seed: int) -> None:
     chance = random.Random(seed)
     now = clock.now_ms()
@@ -110,6 +115,7 @@ async def test_events_of_all_weeks_do_not_break_the_tables_into_pieces(stack: St
     assert parts <= 10 * WEEKS_KEPT
 
 
+@beside
 async def test_messages_too_large_are_refused_by_kafka_or_become_dead_letters(stack: Stack) -> None:
     payload = {"text": "x" * (3 << 20)}
     squeezed = event(payload=payload)  # small on the wire, where Kafka judges it, and too large to be an event
@@ -133,6 +139,7 @@ async def test_messages_too_large_are_refused_by_kafka_or_become_dead_letters(st
     ]
 
 
+@beside
 async def test_quiet_tenants_are_not_held_up_by_a_hot_one_with_one_great_sync(stack: Stack) -> None:
     """Ten thousand records of one sync, and between them a result each of 500 tenants, under 10,000 keys."""
     hot = [event(None, n % 2, tenant_id="hot", sync_id="GREAT", record_id=str(n)) for n in range(10_000)]
@@ -150,6 +157,7 @@ async def test_quiet_tenants_are_not_held_up_by_a_hot_one_with_one_great_sync(st
     assert await count.metric("synclogs_live_entries") < 2 * 2 * 501 + 1
 
 
+@beside
 async def test_a_window_too_small_for_a_retry_doubles_rows_that_are_seen_and_counted_once(stack: Stack) -> None:
     """What the window protects from: a run whose answer was lost, and inserted again once its token is forgotten."""
     settings = stack.settings
@@ -186,6 +194,7 @@ async def test_a_window_too_small_for_a_retry_doubles_rows_that_are_seen_and_cou
     database.close()
 
 
+@beside
 async def test_a_clock_of_the_broker_that_steps_back_loses_and_doubles_nothing(stack: Stack, seed: int) -> None:
     """The topic lets the sender set what else the broker's clock would: hours back, hours ahead, a day back."""
     chance = random.Random(seed)

@@ -1,13 +1,16 @@
 """F8. A worker that stood still while its partitions went to another: what it does when it wakes up changes nothing."""
 
 import asyncio
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from streams.failpoints import Step
+from tests.delivery.beside import Beside, side_by_side
 from tests.delivery.ledger import Ledger
 from tests.delivery.mix import Mix
-from tests.delivery.parts import Front, WorkerProcess
+from tests.delivery.parts import Front, Kafka, WorkerProcess
 from tests.delivery.processes import until
 from tests.delivery.proxy import Direction, Fault
 from tests.delivery.rest import problems_at_rest
@@ -15,6 +18,7 @@ from tests.delivery.sampler import Sampler
 from tests.delivery.stack import Stack
 
 pytestmark = pytest.mark.stack
+beside = Beside()
 
 RATE = 400
 MIX = Mix(bad=0.02, history_days=10)
@@ -38,6 +42,7 @@ async def frozen(worker: WorkerProcess) -> None:
     await until(f"{worker.name} stands still", stands_still)
 
 
+@beside
 async def test_workers_frozen_past_their_session_have_nothing_to_say_when_they_wake(stack: Stack, seed: int) -> None:
     sleepers = [stack.worker(role, 1) for role in ("store", "count")]
     for sleeper in sleepers:
@@ -58,10 +63,14 @@ async def test_workers_frozen_past_their_session_have_nothing_to_say_when_they_w
     assert [sleeper.happened["freeze"] for sleeper in sleepers] == [1, 1]
 
 
-@pytest.mark.parametrize("step", [Step.STORE_ANNOUNCED, Step.STORE_INSERTING, Step.STORE_SETTLING])
 async def test_a_store_worker_frozen_at_a_step_of_a_run_finds_it_done_by_another(
-    stack: Stack, seed: int, step: Step
+    node: Kafka, front: Front, tmp_path: Path, seed: int
 ) -> None:
+    steps = (Step.STORE_ANNOUNCED, Step.STORE_INSERTING, Step.STORE_SETTLING)
+    await side_by_side(node, front, tmp_path, {step: partial(frozen_at, step=step, seed=seed) for step in steps})
+
+
+async def frozen_at(stack: Stack, step: Step, seed: int) -> None:
     sleeper = stack.worker("store", 1, environment={FAILPOINTS: f"{step}:freeze@3"})
     stack.worker("count")
     async with Ledger(stack.settings, seed, MIX) as ledger:
@@ -76,6 +85,7 @@ async def test_a_store_worker_frozen_at_a_step_of_a_run_finds_it_done_by_another
         assert await problems_at_rest(stack, ledger, sampler.samples) == []
 
 
+@beside
 async def test_inserts_that_arrive_after_their_run_was_stored_by_another(stack: Stack, front: Front, seed: int) -> None:
     """The bytes of an insert are on their way while its sender is frozen; they arrive when the partition has moved."""
     way = front.way(seed)

@@ -7,12 +7,14 @@ dead worker to end.
 import asyncio
 import random
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from streams.failpoints import Step
 from tests.delivery import schedule
+from tests.delivery.beside import side_by_side
 from tests.delivery.ledger import Ledger
 from tests.delivery.mix import Mix
 from tests.delivery.parts import Front, Kafka, WorkerProcess
@@ -56,28 +58,20 @@ async def test_a_worker_killed_at_a_step_of_its_protocol_loses_and_doubles_nothi
 ) -> None:
     chance = random.Random(seed)
     pairs = [(step, COUNT[number % len(COUNT)]) for number, step in enumerate(STORE)][third::3]
+    scenarios = {
+        f"{store} and {count}": partial(killed_at, store=lives(store, chance), count=lives(count, chance), seed=seed)
+        for store, count in pairs
+    }
+    await side_by_side(node, front, tmp_path, scenarios)
 
-    async def one(number: int, store: Step, count: Step) -> list[str]:
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        stack = await Stack.made(node, front, folder)
-        try:
-            async with Ledger(stack.settings, seed + number, MIX) as ledger:
-                sampler = Sampler(stack.settings, stack.settings.partitions)
-                async with sampler.sampling(), ledger.feeding(RATE):
-                    await asyncio.gather(
-                        live_through(stack, "store", lives(store, chance)),
-                        live_through(stack, "count", lives(count, chance)),
-                    )
-                    await stack.stored(await stack.rows())  # the last life works
-            problems = await problems_at_rest(stack, ledger, sampler.samples)
-            return [f"{store} and {count}: {problem}" for problem in problems]
-        finally:
-            await stack.close()
 
-    async with asyncio.TaskGroup() as group:
-        found = [group.create_task(one(number, *pair)) for number, pair in enumerate(pairs)]
-    assert [problem for task in found for problem in task.result()] == []
+async def killed_at(stack: Stack, store: list[str], count: list[str], seed: int) -> None:
+    async with Ledger(stack.settings, seed, MIX) as ledger:
+        sampler = Sampler(stack.settings, stack.settings.partitions)
+        async with sampler.sampling(), ledger.feeding(RATE):
+            await asyncio.gather(live_through(stack, "store", store), live_through(stack, "count", count))
+            await stack.stored(await stack.rows())  # the last life works
+        assert await problems_at_rest(stack, ledger, sampler.samples) == []
 
 
 async def test_workers_killed_at_random_moments_lose_and_double_nothing(stack: Stack, seed: int) -> None:

@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
 from streams.kafka import clients, topics
+from tests.delivery.beside import Beside
 from tests.delivery.checkers import complete, unique
 from tests.delivery.parts import WorkerProcess
 from tests.delivery.processes import until
@@ -16,6 +17,7 @@ from tests.delivery.sending import Plain, deliver, event
 from tests.delivery.stack import Stack
 
 pytestmark = pytest.mark.stack
+beside = Beside()
 
 
 def some(number: int, partition: int = 0) -> list[Plain]:
@@ -36,6 +38,7 @@ async def _says(worker: WorkerProcess, words: str) -> None:
     await until(f"{worker.name} says {words!r}", told)
 
 
+@beside
 async def test_records_deleted_before_they_were_read_stop_their_partition_and_no_other(stack: Stack) -> None:
     settings = stack.settings
     workers = [stack.worker("store"), stack.worker("count")]
@@ -68,6 +71,7 @@ async def test_records_deleted_before_they_were_read_stop_their_partition_and_no
     assert sum("was acknowledged and is not stored" in problem for problem in told) >= 20
 
 
+@beside
 async def test_a_topic_made_anew_is_never_taken_for_the_old_one(stack: Stack) -> None:
     """Offsets begin at 0 again. Store, whose offsets Kafka drops with the topic, stores the new one under tokens of its
     own; count, whose changelog knows better, stops."""
@@ -102,6 +106,7 @@ async def test_a_topic_made_anew_is_never_taken_for_the_old_one(stack: Stack) ->
     assert world.live_positions == {0: 50, 1: 50}, "counted on from a position of another log"
 
 
+@beside
 async def test_partitions_added_while_everything_runs_are_picked_up(stack: Stack) -> None:
     settings = stack.settings
     stack.worker("store")
@@ -131,6 +136,7 @@ async def test_partitions_added_while_everything_runs_are_picked_up(stack: Stack
     assert {entry.partition for entry in world.live} == {0, 1, 2, 3}
 
 
+@beside
 async def test_a_partition_added_to_the_records_alone_waits_and_loses_nothing(stack: Stack) -> None:
     """The careless order: there is nowhere for its dead letters and its counts."""
     settings = stack.settings

@@ -9,6 +9,7 @@ from itertools import islice
 import pytest
 
 from streams.kafka import clients, topics
+from tests.delivery.beside import Beside
 from tests.delivery.checkers import everything, source
 from tests.delivery.facts import Message
 from tests.delivery.ledger import Sent
@@ -21,10 +22,12 @@ from tests.delivery.sending import Plain, bad, deliver, event
 from tests.delivery.stack import Stack
 
 pytestmark = pytest.mark.stack
+beside = Beside()
 
 LIMIT = 200
 
 
+@beside
 async def test_every_kind_of_poison_is_a_dead_letter_and_its_neighbours_are_stored(stack: Stack, seed: int) -> None:
     poison = corpus()
     messages = [
@@ -49,6 +52,7 @@ async def test_every_kind_of_poison_is_a_dead_letter_and_its_neighbours_are_stor
     assert store.exit_codes == [] and store.pid
 
 
+@beside
 async def test_events_broken_at_random_are_rows_or_dead_letters_and_count_agrees(stack: Stack, seed: int) -> None:
     stack.worker("store")
     stack.worker("count")
@@ -71,6 +75,7 @@ def _as_event(entry: Sent) -> Sent:
     return entry._replace(event_id=found.event_id, good=True)
 
 
+@beside
 async def test_where_everything_is_bad_it_stops_however_often_it_is_started_again(stack: Stack) -> None:
     """A wrong deployment of a sender: a trickle, in runs much smaller than the limit."""
     good = [event(partition=number % 2) for number in range(20)]
@@ -100,6 +105,7 @@ async def test_where_everything_is_bad_it_stops_however_often_it_is_started_agai
     assert len(world.letters) == len(poison)
 
 
+@beside
 async def test_nothing_is_committed_past_a_dead_letter_that_can_not_be_written(stack: Stack) -> None:
     settings = stack.settings
     store = stack.worker("store", store_rows=50)
@@ -125,6 +131,7 @@ async def test_nothing_is_committed_past_a_dead_letter_that_can_not_be_written(s
     assert [letter.value for letter in world.letters] == [b"poison-unwritable" * 20]
 
 
+@beside
 async def test_without_the_topic_of_dead_letters_nothing_is_committed_past_one(stack: Stack) -> None:
     settings = stack.settings
     store = stack.worker("store")

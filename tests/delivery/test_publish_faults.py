@@ -10,19 +10,23 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from streams.errors import SyncLogsError
 from streams.failpoints import Step
+from tests.delivery.beside import Beside, side_by_side
 from tests.delivery.ledger import Ledger
 from tests.delivery.mix import Mix
-from tests.delivery.parts import environment_of, fake_clock, shifted
+from tests.delivery.parts import Front, Kafka, environment_of, fake_clock, shifted
 from tests.delivery.processes import until
 from tests.delivery.rest import problems_at_rest
 from tests.delivery.stack import Stack
 
 pytestmark = pytest.mark.stack
+beside = Beside()
 
 RATE = 150
 MIX = Mix(bad=0.01, again=0.05)
@@ -130,6 +134,7 @@ def latest(stack: Stack) -> int:
     return int(stack.sql("SELECT max(number) FROM snapshots")[0][0])
 
 
+@beside
 async def test_a_publisher_killed_at_any_step_leaves_the_snapshot_before_or_the_new_one(
     stack: Stack, seed: int
 ) -> None:
@@ -146,6 +151,7 @@ async def test_a_publisher_killed_at_any_step_leaves_the_snapshot_before_or_the_
             assert latest(stack) == number
 
 
+@beside
 async def test_of_publishers_that_run_at_once_each_number_is_won_by_one(stack: Stack, seed: int) -> None:
     async with flowing(stack, seed):
         waits = f"{Step.PUBLISH_POINTING}:delay=1@1"  # so that all have appended before one of them points
@@ -155,6 +161,7 @@ async def test_of_publishers_that_run_at_once_each_number_is_won_by_one(stack: S
         assert any("another publisher was faster" in said for _, said in ends), ends
 
 
+@beside
 async def test_a_publisher_that_slept_while_another_published_changes_nothing(stack: Stack, seed: int) -> None:
     async with flowing(stack, seed):
         sleeper = await Publisher.started(stack, f"{Step.PUBLISH_POINTING}:freeze@1")
@@ -169,11 +176,15 @@ async def test_a_publisher_that_slept_while_another_published_changes_nothing(st
 
 
 @pytest.mark.skipif(fake_clock() is None, reason="libfaketime is missing (package faketime)")
-@pytest.mark.parametrize("clock", ["+3h", "-1d"])
 async def test_a_publisher_whose_clock_is_wrong_publishes_what_the_offsets_say(
-    stack: Stack, seed: int, clock: str
+    node: Kafka, front: Front, tmp_path: Path, seed: int
 ) -> None:
     """F12. The moment is worded wrongly; what is in the snapshot is decided by offsets."""
+    clocks = ("+3h", "-1d")
+    await side_by_side(node, front, tmp_path, {clock: partial(published, clock=clock, seed=seed) for clock in clocks})
+
+
+async def published(stack: Stack, clock: str, seed: int) -> None:
     async with Ledger(stack.settings, seed, MIX) as ledger:
         for role in ("store", "count"):
             stack.worker(role, clock=clock)

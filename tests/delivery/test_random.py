@@ -23,7 +23,7 @@ from tests.delivery.world import World
 
 pytestmark = pytest.mark.stack
 
-SECONDS = 20.0
+SECONDS = 12.0
 RATE = 300
 MIX = Mix(bad=0.02, again=0.05, history_days=10)
 REST_SECONDS = 120

@@ -7,12 +7,14 @@ committed positions tell. A planned restart must not even cost the session: whoe
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.delivery import restarts
+from tests.delivery.beside import side_by_side
 from tests.delivery.ledger import Ledger
 from tests.delivery.mix import Mix
 from tests.delivery.parts import Front, Kafka
@@ -71,8 +73,14 @@ async def test_workers_restarted_in_turn_and_from_one_to_three_and_back_lose_not
         assert await problems_at_rest(stack, ledger, sampler.samples) == []
 
 
-@pytest.mark.parametrize("role", ROLES)
-async def test_partitions_of_a_worker_that_died_go_on_with_another(stack: Stack, seed: int, role: str) -> None:
+async def test_partitions_of_a_worker_that_died_go_on_with_another(
+    node: Kafka, front: Front, tmp_path: Path, seed: int
+) -> None:
+    scenarios = {role: partial(taken_over, role=role, seed=seed) for role in ROLES}
+    await side_by_side(node, front, tmp_path, scenarios, partitions=PARTITIONS)
+
+
+async def taken_over(stack: Stack, role: str, seed: int) -> None:
     other = next(one for one in ROLES if one != role)
     dying, _, _ = stack.worker(role, 1), stack.worker(role, 2), stack.worker(other)
     progress = Progress(stack.settings)

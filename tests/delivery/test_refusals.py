@@ -3,22 +3,26 @@ either case nothing is lost or doubled. count stops for none of it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from streams.clickhouse.client import Database
 from streams.clickhouse.refusals import verdict
+from tests.delivery.beside import Beside, side_by_side
 from tests.delivery.ledger import Ledger
 from tests.delivery.mix import Mix
-from tests.delivery.parts import Front, WorkerProcess
+from tests.delivery.parts import Front, Kafka, WorkerProcess
 from tests.delivery.processes import until
 from tests.delivery.refuser import SECRET, Refuser
 from tests.delivery.rest import problems_at_rest
 from tests.delivery.stack import Stack
 
 pytestmark = pytest.mark.stack
+beside = Beside()
 
 RATE = 300
 MIX = Mix(bad=0.02)
@@ -28,23 +32,18 @@ DONE_ALL_THE_SAME = (159, 209, 319)
 FOR_GOOD = (16, 60, 516, 62, 469, 7777)
 
 
-@pytest.fixture
-def way(front: Front) -> Iterator[Refuser]:
-    with Refuser(front.url) as way:
-        yield way
-
-
 @asynccontextmanager
-async def working(stack: Stack, way: Refuser, seed: int) -> AsyncIterator[tuple[Ledger, WorkerProcess, WorkerProcess]]:
-    """Traffic, and both workers with the way between them and ClickHouse; at the end everything is checked."""
-    store, count = (stack.worker(role, clickhouse=way.url) for role in ("store", "count"))
-    async with Ledger(stack.settings, seed, MIX) as ledger, ledger.feeding(RATE):
-        await stack.stored()
-        await count.ready()
-        yield ledger, store, count
-        await stack.stored(await stack.rows())
-    assert await problems_at_rest(stack, ledger) == []
-    assert all(SECRET not in worker.log.read_text() for worker in stack.workers)
+async def working(stack: Stack, seed: int) -> AsyncIterator[tuple[Refuser, WorkerProcess, WorkerProcess]]:
+    """Traffic, and both workers with a way between them and ClickHouse; at the end everything is checked."""
+    with Refuser(stack.settings.clickhouse) as way:
+        store, count = (stack.worker(role, clickhouse=way.url) for role in ("store", "count"))
+        async with Ledger(stack.settings, seed, MIX) as ledger, ledger.feeding(RATE):
+            await stack.stored()
+            await count.ready()
+            yield way, store, count
+            await stack.stored(await stack.rows())
+        assert await problems_at_rest(stack, ledger) == []
+        assert all(SECRET not in worker.log.read_text() for worker in stack.workers)
 
 
 def name(code: int) -> str:
@@ -67,30 +66,32 @@ async def happened(way: Refuser, code: int, times: int) -> None:
 
 
 async def test_refusals_that_pass_are_tried_again_by_their_kind_and_nothing_ends(
-    stack: Stack, way: Refuser, seed: int
+    node: Kafka, front: Front, tmp_path: Path, seed: int
 ) -> None:
-    async with working(stack, way, seed) as (_, store, count):
+    of_each = {"refused": PASSING[::2], "refused, too": PASSING[1::2], "done all the same": DONE_ALL_THE_SAME}
+    await side_by_side(
+        node, front, tmp_path, {how: partial(tried_again, codes=of_each[how], seed=seed) for how in of_each}
+    )
+
+
+async def tried_again(stack: Stack, codes: Sequence[int], seed: int) -> None:
+    async with working(stack, seed) as (way, store, count):
         pids = store.pid, count.pid
-        for code in PASSING:
+        for code in codes:
             seen = way.happened[code]
-            way.refuse(code, name(code), times=2)
-            await happened(way, code, seen + 2)
-        for code in DONE_ALL_THE_SAME:
-            seen = way.happened[code]
-            way.refuse(code, name(code), times=2, after=True)
+            way.refuse(code, name(code), times=2, after=code in DONE_ALL_THE_SAME)
             await happened(way, code, seen + 2)
         assert (store.pid, count.pid) == pids
-        for code in (*PASSING, *DONE_ALL_THE_SAME):
+        for code in codes:
             kind = verdict(code).kind
             by_kind = [await worker.metric("synclogs_insert_retries_total", kind=kind) for worker in (store, count)]
             assert sum(by_kind) >= 2, (kind, by_kind)
         assert await store.metric("synclogs_rebalances_total") == 1
 
 
-async def test_while_clickhouse_refuses_readiness_says_what_and_the_partition_is_held(
-    stack: Stack, way: Refuser, seed: int
-) -> None:
-    async with working(stack, way, seed) as (_, store, count):
+@beside
+async def test_while_clickhouse_refuses_readiness_says_what_and_the_partition_is_held(stack: Stack, seed: int) -> None:
+    async with working(stack, seed) as (way, store, count):
         way.refuse(252, "TOO_MANY_PARTS")
 
         async def told() -> bool:
@@ -113,11 +114,17 @@ async def test_while_clickhouse_refuses_readiness_says_what_and_the_partition_is
         await store.ready()
 
 
-@pytest.mark.parametrize("after", [False, True])
 async def test_a_refusal_for_a_person_ends_store_with_table_code_and_remedy_and_count_goes_on(
-    stack: Stack, way: Refuser, seed: int, after: bool
+    node: Kafka, front: Front, tmp_path: Path, seed: int
 ) -> None:
-    async with working(stack, way, seed) as (_, store, count):
+    when = {"before": False, "after": True}
+    scenarios = {how: partial(ended_for_good, after=after, seed=seed) for how, after in when.items()}
+    await side_by_side(node, front, tmp_path, scenarios)
+
+
+async def ended_for_good(stack: Stack, after: bool, seed: int) -> None:
+    """`after` the rows were taken, or before."""
+    async with working(stack, seed) as (way, store, count):
         counting = count.pid
         for number, code in enumerate(FOR_GOOD[after::2], 1):
             way.refuse(code, name(code), after=after)
@@ -131,10 +138,9 @@ async def test_a_refusal_for_a_person_ends_store_with_table_code_and_remedy_and_
         assert count.pid == counting
 
 
-async def test_a_column_that_is_missing_stops_store_until_it_is_there_again(
-    stack: Stack, way: Refuser, seed: int
-) -> None:
-    async with working(stack, way, seed) as (_, store, count):
+@beside
+async def test_a_column_that_is_missing_stops_store_until_it_is_there_again(stack: Stack, seed: int) -> None:
+    async with working(stack, seed) as (way, store, count):
         counting = count.pid
         await command(stack, "ALTER TABLE sync_records DROP COLUMN target_id")
         assert await store.ended() == 1
@@ -147,10 +153,11 @@ async def test_a_column_that_is_missing_stops_store_until_it_is_there_again(
         assert count.pid == counting
 
 
+@beside
 async def test_a_table_that_is_gone_stops_store_and_what_is_started_waits_until_it_is_back(
-    stack: Stack, way: Refuser, seed: int
+    stack: Stack, seed: int
 ) -> None:
-    async with working(stack, way, seed) as (_, store, count):
+    async with working(stack, seed) as (way, store, count):
         for table in ("sync_records", "live_counts"):
             await command(stack, f"RENAME TABLE {table} TO {table}_away")
         counting = count.pid

@@ -168,15 +168,16 @@ class Likeness:
     def _said_again(self, places: Sequence[int]) -> int:
         """What is said by stems and pairs that came before: they say nothing more."""
         said = 0
-        befores: dict[int, list[int]] = {}  # what stood before a stem
-        for before, place in pairwise([self._bar, *places]):
-            known = befores.get(place)
-            if known is None:
-                befores[place] = [before]
+        stems: set[int] = set()
+        pairs: set[tuple[int, int]] = set()
+        for pair in pairwise([self._bar, *places]):
+            before, place = pair
+            if place not in stems:
+                stems.add(place)
             elif place != _STRANGE:
                 alone = self._weights[place]
-                said += self._after[before].get(place, alone) if before in known else alone
-                known.append(before)
+                said += self._after[before].get(place, alone) if pair in pairs else alone
+            pairs.add(pair)
         return said
 
     def told(self, code: str, template: str, reason: str) -> str:

@@ -108,15 +108,16 @@ class Likeness:
         self._after = self._said_after(pairs)
 
     def _said_after(self, pairs: Mapping[str, int]) -> list[dict[int, int]]:
-        """By a stem's place: by the place of the one behind it what that one says alone and what both say together, in
-        one number, so that it is one addition. Where both together say nothing of their own nothing is there."""
+        """`after[first][second]`: what the second stem says alone and what the pair says, as one number, so that it is
+        one addition. Pairs that say nothing of their own are not in it."""
         nothing: dict[int, int] = {}
         after = [nothing] * len(self._weights)
         for pair, weights in pairs.items():
-            first, second = map(self._place, pair.split(" "))
-            if after[first] is nothing:
-                after[first] = {}
-            after[first][second] = self._weights[second] + weights
+            first, _, second = pair.partition(" ")
+            before, behind = self._place(first), self._place(second)
+            if after[before] is nothing:
+                after[before] = {}
+            after[before][behind] = self._weights[behind] + weights
         return after
 
     def _place(self, stem: str) -> int:
@@ -166,7 +167,7 @@ class Likeness:
         return rule if verdict.reason == rule.reason else verdict
 
     def _said_again(self, places: Sequence[int]) -> int:
-        """What is said by stems and pairs that came before: they say nothing more."""
+        """What stems and pairs have added that came before in the text: to be taken off, for they count once."""
         said = 0
         stems: set[int] = set()
         pairs: set[tuple[int, int]] = set()

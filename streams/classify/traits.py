@@ -1,7 +1,8 @@
 """The words of a template, whose traits likeness goes by.
 
 In come a code and a template; out go words in their order. Scripts without spaces are read letter by letter. A bar
-stands for the beginning and the end of what was said, so a first and a last word have a neighbour of their own.
+stands for the beginning and the end of what was said, so a first and a last word have a neighbour of their own; those
+at both ends of the whole are the reader's to put.
 """
 
 import re

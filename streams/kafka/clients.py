@@ -17,8 +17,8 @@ METADATA_MS = 5_000
 """How often a group member looks at the topic. A leader that joined while the broker came up saw a topic without
 partitions, and gives out none until it looks again: for five minutes by default."""
 HEARTBEAT_SECONDS = 0.5
-"""A member learns of a rebalance by its next heartbeat, and all of the group wait for the last one. By Kafka's 3 s a
-restart holds every partition up three seconds for nothing; the small message twice a second costs nobody."""
+"""A member learns of a rebalance by its next heartbeat, and all of the group wait for the last one. With Kafka's 3 s a
+restart holds partitions up for as long, for nothing; a small message twice a second costs next to nothing."""
 FETCH_BYTES = 4 << 20
 FETCH_WAIT_MS = 250
 """Longer waits would let an idle partition of the same broker hold up a busy one; shorter ones cost CPU."""

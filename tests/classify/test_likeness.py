@@ -205,18 +205,18 @@ def test_a_code_apart_speaks_by_its_words() -> None:
     assert likeness().verdict(code, message, silent).reason == "authentication_failed"
 
 
-@pytest.mark.parametrize("bias", [-32767, 32767])
+@pytest.mark.parametrize("bias", [-32768, 32767])
 def test_no_text_can_carry_a_sum_into_the_next_reason(bias: int) -> None:
     """The text of the most words, each and each pair as heavy as can be for one reason and against all others."""
     others = len(CATALOGUE.reasons) - 1
-    first = "\t".join(["32767", *others * ["-32767"]])
-    last = "\t".join(["32767", *others * ["-32767"], "32767"]).removeprefix("32767\t")
+    first = "\t".join(["32767", *others * ["-32768"]])
+    last = "\t".join(["32767", *others * ["-32768"], "32767"]).removeprefix("32767\t")
     words = [f"w{number}" for number in range(MOST_WORDS)]
     traits = ["|", *words, *map(" ".join, pairwise(["|", *words, "|"]))]
     head = "\t".join(["trait", "square", *(reason.code for reason in CATALOGUE.reasons)])
-    none = "\t".join(["", "32767", *(others + 1) * [str(bias)]])
+    none = "\t".join(["", "65535", *(others + 1) * [str(bias)]])
     for heaviest, reason in ((first, CATALOGUE.reasons[0].code), (last, CATALOGUE.reasons[-1].code)):
-        model = Likeness("\n".join([head, none, *(f"{trait}\t32767\t{heaviest}" for trait in traits)]), CATALOGUE)
+        model = Likeness("\n".join([head, none, *(f"{trait}\t65535\t{heaviest}" for trait in traits)]), CATALOGUE)
         for text in (" ".join(words), " ".join(words[1:]) + " |", " ".join(words[2:]) + " | |"):
             assert model.verdict("", text, never_asked).reason == reason
 
@@ -244,10 +244,11 @@ def test_a_text_is_parted_alike_with_and_without_a_letter_beyond_ascii(text: str
         (WEIGHTS + "broken" + 19 * "\t1x" + "\n", "'broken' lacks its square or a reason's weight"),
         (WEIGHTS + "broken" + 19 * "\t32768" + "\n", "'broken' lacks its square or a reason's weight"),
         (WEIGHTS + "broken" + 19 * "\t-1" + "\n", "'broken' lacks its square or a reason's weight"),
+        (WEIGHTS + "not not not" + 19 * "\t1" + "\n", "the stem 'not not' has no line"),
         (WEIGHTS + "not zqzq" + 19 * "\t1" + "\n", "the stem 'zqzq' has no line"),
         ("\n".join(line for line in WEIGHTS.splitlines() if "|" not in line), "the stem '|' has no line"),
     ],
-    ids=["empty", "reasons", "line", "no number", "too large", "square below zero", "pair of no stems", "no bar"],
+    ids=["empty", "reasons", "line", "no number", "too large", "negative square", "three words", "no stems", "no bar"],
 )
 def test_weights_of_another_catalogue_are_refused(text: str, message: str) -> None:
     with pytest.raises(CatalogueError, match=message):

@@ -55,9 +55,11 @@ def quiet() -> Iterator[None]:
     noise.setLevel(logging.CRITICAL)  # hundreds of lines for a broker that is away, where a failure's own should stand
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        yield
-        gc.collect()
-    noise.setLevel(logging.NOTSET)
+        try:
+            yield
+        finally:
+            gc.collect()
+            noise.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

@@ -67,11 +67,11 @@ async def test_workers_cut_off_from_the_broker_for_longer_than_their_session(
     """Their bytes are held up, in one direction or both, and arrive when another has had their partitions for a
     while."""
     ways = zip(Direction, node.ways, strict=True)
-    scenarios = {str(each): partial(cut_off, way=way, direction=each, seed=seed) for each, way in ways}
-    await side_by_side(node, front, tmp_path, scenarios)
+    scenarios = {str(each): partial(cut_off, way=way, direction=each) for each, way in ways}
+    await side_by_side(node, front, tmp_path, seed, scenarios)
 
 
-async def cut_off(stack: Stack, way: FaultProxy, direction: Direction, seed: int) -> None:
+async def cut_off(stack: Stack, seed: int, way: FaultProxy, direction: Direction) -> None:
     victims = [stack.worker(role, 1, kafka=way.address) for role in ("store", "count")]
     for victim in victims:
         victim.supervise()

@@ -30,7 +30,7 @@ async def test_what_is_planted_in_the_tables_is_seen(stack: Stack, seed: int) ->
     stack.worker("store")
     stack.worker("count")
     sampler = Sampler(stack.settings, stack.settings.partitions)
-    async with sampler.sampling(), Ledger(stack.settings, seed, Mix(tenants=3, bad=0.02, again=0.05)) as ledger:
+    async with sampler.sampling(), Ledger(stack.settings, seed, Mix(tenants=3, bad=0.04, again=0.05)) as ledger:
         await ledger.send(300)
         await stack.settled()
     await publish(stack.settings, now=True, say=lambda _: None)

@@ -66,7 +66,7 @@ async def retried(store: WorkerProcess, more_than: float = 0) -> float:
         seen = await store.metric("synclogs_insert_retries_total")
         return seen > more_than
 
-    await until("an insert was sent again", more, 70)  # an answer is waited for for 20 s
+    await until("an insert was sent again", more, 70)  # an answer may take 20 s before it is given up
     return seen
 
 

@@ -67,10 +67,10 @@ async def test_a_store_worker_frozen_at_a_step_of_a_run_finds_it_done_by_another
     node: Kafka, front: Front, tmp_path: Path, seed: int
 ) -> None:
     steps = (Step.STORE_ANNOUNCED, Step.STORE_INSERTING, Step.STORE_SETTLING)
-    await side_by_side(node, front, tmp_path, {step: partial(frozen_at, step=step, seed=seed) for step in steps})
+    await side_by_side(node, front, tmp_path, seed, {step: partial(frozen_at, step=step) for step in steps})
 
 
-async def frozen_at(stack: Stack, step: Step, seed: int) -> None:
+async def frozen_at(stack: Stack, seed: int, step: Step) -> None:
     sleeper = stack.worker("store", 1, environment={FAILPOINTS: f"{step}:freeze@3"})
     stack.worker("count")
     async with Ledger(stack.settings, seed, MIX) as ledger:

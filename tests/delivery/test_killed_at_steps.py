@@ -59,13 +59,13 @@ async def test_a_worker_killed_at_a_step_of_its_protocol_loses_and_doubles_nothi
     chance = random.Random(seed)
     pairs = [(step, COUNT[number % len(COUNT)]) for number, step in enumerate(STORE)][third::3]
     scenarios = {
-        f"{store} and {count}": partial(killed_at, store=lives(store, chance), count=lives(count, chance), seed=seed)
+        f"{store} and {count}": partial(killed_at, store=lives(store, chance), count=lives(count, chance))
         for store, count in pairs
     }
-    await side_by_side(node, front, tmp_path, scenarios)
+    await side_by_side(node, front, tmp_path, seed, scenarios)
 
 
-async def killed_at(stack: Stack, store: list[str], count: list[str], seed: int) -> None:
+async def killed_at(stack: Stack, seed: int, store: list[str], count: list[str]) -> None:
     async with Ledger(stack.settings, seed, MIX) as ledger:
         sampler = Sampler(stack.settings, stack.settings.partitions)
         async with sampler.sampling(), ledger.feeding(RATE):

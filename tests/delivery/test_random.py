@@ -111,6 +111,7 @@ async def test_random_faults_to_a_stack_that_is_up(seed: int, request: pytest.Fi
         finally:
             if simulator:
                 simulator.thaw()
+            await stack.close()
 
 
 def strangers(world: World, entries: Sequence[Sent]) -> list[Sent]:

@@ -76,11 +76,11 @@ async def test_workers_restarted_in_turn_and_from_one_to_three_and_back_lose_not
 async def test_partitions_of_a_worker_that_died_go_on_with_another(
     node: Kafka, front: Front, tmp_path: Path, seed: int
 ) -> None:
-    scenarios = {role: partial(taken_over, role=role, seed=seed) for role in ROLES}
-    await side_by_side(node, front, tmp_path, scenarios, partitions=PARTITIONS)
+    scenarios = {role: partial(taken_over, role=role) for role in ROLES}
+    await side_by_side(node, front, tmp_path, seed, scenarios, partitions=PARTITIONS)
 
 
-async def taken_over(stack: Stack, role: str, seed: int) -> None:
+async def taken_over(stack: Stack, seed: int, role: str) -> None:
     other = next(one for one in ROLES if one != role)
     dying, _, _ = stack.worker(role, 1), stack.worker(role, 2), stack.worker(other)
     progress = Progress(stack.settings)

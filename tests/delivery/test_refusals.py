@@ -70,11 +70,11 @@ async def test_refusals_that_pass_are_tried_again_by_their_kind_and_nothing_ends
 ) -> None:
     of_each = {"refused": PASSING[::2], "refused, too": PASSING[1::2], "done all the same": DONE_ALL_THE_SAME}
     await side_by_side(
-        node, front, tmp_path, {how: partial(tried_again, codes=of_each[how], seed=seed) for how in of_each}
+        node, front, tmp_path, seed, {how: partial(tried_again, codes=of_each[how]) for how in of_each}
     )
 
 
-async def tried_again(stack: Stack, codes: Sequence[int], seed: int) -> None:
+async def tried_again(stack: Stack, seed: int, codes: Sequence[int]) -> None:
     async with working(stack, seed) as (way, store, count):
         pids = store.pid, count.pid
         for code in codes:
@@ -118,11 +118,11 @@ async def test_a_refusal_for_a_person_ends_store_with_table_code_and_remedy_and_
     node: Kafka, front: Front, tmp_path: Path, seed: int
 ) -> None:
     when = {"before": False, "after": True}
-    scenarios = {how: partial(ended_for_good, after=after, seed=seed) for how, after in when.items()}
-    await side_by_side(node, front, tmp_path, scenarios)
+    scenarios = {how: partial(ended_for_good, after=after) for how, after in when.items()}
+    await side_by_side(node, front, tmp_path, seed, scenarios)
 
 
-async def ended_for_good(stack: Stack, after: bool, seed: int) -> None:
+async def ended_for_good(stack: Stack, seed: int, after: bool) -> None:
     """`after` the rows were taken, or before."""
     async with working(stack, seed) as (way, store, count):
         counting = count.pid

@@ -129,7 +129,7 @@ def _speak(value: object, key: str, depth: int, parts: list[str]) -> None:
     if isinstance(value, str):
         if value[:1] in _OPENINGS and depth < _DEEPEST_TEXT:
             parts.append(_unwrap(value, depth + 2))
-        elif value or depth < _DEEPEST_TEXT:
+        elif value or depth < _DEEPEST_TEXT:  # an empty text has been said, too: no other key speaks in its place
             parts.append(f"{key}: {value}" if key in _NUMBERED and value else value)
     elif isinstance(value, dict):
         _speak_of_fields(value, key, depth, parts)

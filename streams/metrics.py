@@ -41,7 +41,7 @@ REOPENED = Counter("synclogs_partition_reopened_total", "Partitions opened again
 LAST_SETTLED = Gauge("synclogs_last_settled_timestamp_seconds", "When this worker last settled a batch", ["worker"])
 
 # store
-STORED = Counter("synclogs_rows_stored_total", "Rows that ClickHouse has taken", ["table"])
+STORED = Counter("synclogs_rows_stored_total", "Rows stored and settled", ["table"])
 DEAD_LETTERED = Counter("synclogs_records_dead_lettered_total", "Messages that are no events", ["code"])
 TRUNCATED = Counter("synclogs_records_truncated_total", "Rows with a text cut or dropped for its length")
 INSERT = Histogram("synclogs_insert_seconds", "One insert, retries apart", ["table"], buckets=_FAST)

@@ -221,7 +221,6 @@ class Lane:
             self.busy = True
             delay = min(delay * 2, LONGEST_DELAY)
         self.trouble = ""
-        metrics.STORED.labels(insert.table.table).inc(insert.rows)
 
     async def settle(self, now: State, rows: Rows) -> State:
         """Settle the run: its dead letters and the new position, all or nothing."""
@@ -239,7 +238,11 @@ class Lane:
         return now
 
     def _measure(self, now: State, rows: Rows, run: Run) -> None:
+        # Nothing of a run is counted before all of it is settled: what another owner has to finish is counted by that
+        # one, and what was consumed and what was stored are the same at any moment.
         metrics.CONSUMED.labels("store").inc(len(run.records))
+        for insert in rows.inserts():
+            metrics.STORED.labels(insert.table.table).inc(insert.rows)
         metrics.BATCH_RECORDS.labels("store").observe(len(run.records))
         metrics.TRUNCATED.inc(rows.truncated)
         for _, refusal in rows.refused:

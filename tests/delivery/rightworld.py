@@ -145,7 +145,6 @@ synclogs_rows_stored_total{table="sync_records"} 8.0
 synclogs_rows_stored_total{table="sync_marks"} 2.0
 synclogs_rows_stored_total{table="dead_letters"} 1.0
 synclogs_records_dead_lettered_total{code="invalid_json"} 1.0
-synclogs_partition_reopened_total{worker="store"} 0.0
 synclogs_lag_records{partition="0",topic="records",worker="store"} 0.0
 """
 COUNT_METRICS = """synclogs_records_consumed_total{worker="count"} 11.0

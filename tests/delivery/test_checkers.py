@@ -8,9 +8,9 @@ import pytest
 from tests.delivery.checkers import everything
 from tests.delivery.checkers_counts import resent_copies
 from tests.delivery.checkers_signs import expires
-from tests.delivery.defects import DEFECTS, RIGHT, SNAPSHOT, Defect, changed, entry
+from tests.delivery.defects import DEFECTS, RIGHT, SNAPSHOT, Defect, entry
 from tests.delivery.ledger import Outcome, Sent
-from tests.delivery.rightworld import MINUTE, PASSWORD, STORE_METRICS, D, right_entries, right_samples
+from tests.delivery.rightworld import MINUTE, PASSWORD, D, right_entries, right_samples
 from tests.delivery.sampler import Sample
 from tests.delivery.world import World
 
@@ -42,12 +42,6 @@ def test_what_is_not_known_may_be_there_or_not() -> None:
     assert problems(RIGHT, unknown, []) == []
     absent = [*right_entries(), right_entries()[0]._replace(event_id=D[::-1], outcome=Outcome.UNKNOWN)]
     assert problems(RIGHT, absent, []) == []
-
-
-def test_a_batch_stored_again_after_a_partition_was_reopened_is_no_problem() -> None:
-    text = STORE_METRICS.replace('reopened_total{worker="store"} 0', 'reopened_total{worker="store"} 1')
-    again = changed(metrics={"store-1": text.replace('"sync_records"} 8', '"sync_records"} 15')})
-    assert problems(again, right_entries(), right_samples()) == []
 
 
 def test_the_copies_are_the_difference_that_the_reconciliation_has_to_show() -> None:

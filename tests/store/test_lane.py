@@ -7,6 +7,7 @@ import json
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from schemas.refusal import Code
 from streams.errors import PartitionLost, StoreRefused
 from streams.kafka import clients
 from streams.kafka.partition import Position
@@ -14,7 +15,7 @@ from streams.store.intake import Run
 from streams.store.lane import PROOF_SECONDS, Lane
 from streams.store.state import State
 from tests.store.records import at, event
-from tests.store.stack import Stack, eventually
+from tests.store.stack import Stack, eventually, metric
 
 pytestmark = pytest.mark.stack
 
@@ -28,6 +29,16 @@ def some(number: int) -> list[bytes]:
 
 def ids_of(values: list[bytes]) -> list[str]:
     return sorted(json.loads(value)["event_id"] for value in values)
+
+
+def measured() -> tuple[float, ...]:
+    """Messages consumed, rows of records, rows of dead letters, dead letters."""
+    return (
+        metric("synclogs_records_consumed_total", worker="store"),
+        metric("synclogs_rows_stored_total", table="sync_records"),
+        metric("synclogs_rows_stored_total", table="dead_letters"),
+        metric("synclogs_records_dead_lettered_total", code=Code.INVALID_JSON.value),
+    )
 
 
 async def announced(lane: Lane) -> tuple[State, Run]:
@@ -71,6 +82,22 @@ async def test_an_owner_that_was_fenced_can_not_settle_its_run(stack: Stack) -> 
         assert again == State(11, now.epoch, bad_in_a_row=1)
     assert stack.ids() == ids_of(sent)
     assert [letter.value for letter in await stack.letters()] == [b"broken"]
+
+
+async def test_rows_count_as_stored_when_their_run_is_settled_and_by_whom(stack: Stack) -> None:
+    """What was consumed and what was stored are always equal, also of a run that was taken away half stored."""
+    before = measured()
+    await stack.send(*some(10), b"broken")
+    async with stack.lane() as first, stack.lane() as second:
+        now, run = await announced(first)
+        for insert in (await first.parse(run)).inserts():
+            await first.insert(now, insert)
+        assert len(stack.ids()) == 10
+        assert measured() == before
+        taken = await second.open()
+        await second.store(taken, await second.reform(taken, run.end))
+    consumed, rows, letters, dead = (now - was for now, was in zip(measured(), before, strict=True))
+    assert (consumed, rows, letters, dead) == (11, 10, 1, 1)
 
 
 async def test_an_owner_that_slept_proves_that_it_still_owns_before_it_writes(stack: Stack) -> None:

@@ -19,6 +19,8 @@ partitions, and gives out none until it looks again: for five minutes by default
 HEARTBEAT_SECONDS = 0.5
 """A member learns of a rebalance by its next heartbeat, and all of the group wait for the last one. With Kafka's 3 s a
 restart holds partitions up for as long, for nothing; a small message twice a second costs next to nothing."""
+LAST_SECONDS = 1.0
+"""How long a start that is not wanted any more may take; with a broker that answers it takes milliseconds."""
 FETCH_BYTES = 4 << 20
 FETCH_WAIT_MS = 250
 """Longer waits would let an idle partition of the same broker hold up a busy one; shorter ones cost CPU."""
@@ -97,6 +99,22 @@ def admin(settings: Settings) -> AIOKafkaAdminClient:
     return AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=REQUEST_MS)
 
 
+async def start(client: Startable) -> None:
+    """Start a client; who is cancelled meanwhile first lets it come to an end, but not for longer than a second.
+
+    aiokafka forgets a connection on which it asks for the cluster when it is cancelled: it would stay open until the
+    garbage collector comes by.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting], timeout=LAST_SECONDS)
+        starting.cancel()
+        await asyncio.wait([starting])
+        raise
+
+
 async def stop(client: AIOKafkaConsumer) -> None:
     """Stop a consumer. In a task of its own: without a group `stop()` may raise CancelledError into its caller."""
     await asyncio.wait([asyncio.create_task(client.stop())])
@@ -111,7 +129,7 @@ async def started(make: Callable[[], Client], settings: Settings, patient: bool 
     while True:
         client = make()
         try:
-            await client.start()
+            await start(client)
             return client
         except (KafkaError, OSError) as error:
             await _discard(client)

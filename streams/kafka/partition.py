@@ -17,7 +17,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.config import Settings
 from streams.errors import KafkaUnavailable, PartitionLost
-from streams.kafka.clients import transactional_producer
+from streams.kafka.clients import start, transactional_producer
 
 READ_TRIES = 100
 SEEN_TRIES = 500
@@ -52,7 +52,7 @@ class OwnedPartition:
         """Fence every earlier owner and catch up with what it left; an open transaction of one is aborted. `topic`: of
         the records, where the state lies in records. PartitionLost if Kafka does not let us."""
         try:
-            await self._producer.start()
+            await start(self._producer)
         except (KafkaError, OSError) as error:
             raise PartitionLost(f"{self._name}: can't be opened: {error!r}") from error
         await self.catch_up(topic)

@@ -2,9 +2,13 @@
 
 import asyncio
 import contextlib
+import gc
+import itertools
 import json
 import socket
+from typing import Any
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
@@ -48,6 +52,32 @@ async def test_a_patient_caller_goes_on_asking_and_says_so(capsys: pytest.Captur
     assert {entry["kafka"] for entry in told} == {settings.kafka}
     first, second = (entry["again_in_seconds"] for entry in told[:2])
     assert (first, second) == (0.5, 1.0)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("make", [clients.idempotent_producer, clients.reader, clients.admin])
+async def test_a_start_that_is_cancelled_at_any_moment_leaves_no_connection(settings: Settings, make: Any) -> None:
+    def open_ones() -> int:
+        port = int(settings.kafka.rpartition(":")[2])
+        return sum(one.raddr and one.raddr.port == port for one in psutil.Process().net_connections("tcp"))
+
+    before, moments = open_ones(), itertools.count()
+    gc.disable()  # it would close what nobody holds
+    try:
+        while True:
+            starting = asyncio.create_task(clients.started(lambda: make(settings), settings))
+            moment = next(moments)
+            await asyncio.wait([starting], timeout=moment * 0.0005)
+            if starting.done():
+                break
+            starting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await starting
+        await clients._discard(starting.result())
+        assert moment > 2, "it was cancelled at different moments"
+        assert open_ones() == before
+    finally:
+        gc.enable()
 
 
 @pytest.mark.stack

@@ -63,15 +63,17 @@ def show(code: str) -> None:
 
 
 @reasons.command("classify", short_help="Read messages, print a reason a line.")
+@click.argument("messages", nargs=-1, metavar="[MESSAGE]...")
 @click.option("--explain", is_flag=True, help="A JSON object a line: the reason, and what spoke for it.")
-def classify_lines(explain: bool) -> None:
+def classify_lines(messages: tuple[str, ...], explain: bool) -> None:
     """Read messages, one a line, or direction<TAB>message; print a reason's code a line.
 
-    A line whose direction is none is named on standard error and answered by an empty line; the exit code is 2 then.
+    A MESSAGE that is given is classified instead of what stands on standard input. A line whose direction is
+    none is named on standard error and answered by an empty line; the exit code is 2 then.
     """
     answer: Callable[[str], str] = _explained if explain else _reason_of()
     number = wrong = 0
-    for lines in _blocks(click.get_binary_stream("stdin")):
+    for lines in [[*messages]] if messages else _blocks(click.get_binary_stream("stdin")):
         answers = []
         for line in lines:
             number += 1

@@ -79,6 +79,14 @@ def test_any_bytes_are_messages() -> None:
     assert run("classify", input="").stdout == ""
 
 
+def test_messages_can_be_given_instead_of_lines() -> None:
+    done = run("classify", DUPLICATE, f"books_to_fsm\t{DUPLICATE}", "", input="not read")
+    assert done.stdout.splitlines() == ["duplicate_record", "duplicate_record", "unclassified"]
+    refused = run("classify", DUPLICATE, f"sideways\t{DUPLICATE}")
+    assert (refused.exit_code, refused.stdout) == (2, "duplicate_record\n\n")
+    assert "line 2: direction is 'sideways'" in refused.stderr
+
+
 def test_what_spoke_for_a_reason_is_explained() -> None:
     done = run("classify", "--explain", input=f"books_to_fsm\t{DUPLICATE}\nnobody knows 17\n")
     known, unknown = map(json.loads, done.stdout.splitlines())

@@ -5,7 +5,7 @@ import itertools
 from schemas.decode import decode
 from schemas.refusal import Code
 from streams.devstack.traffic import bad_values
-from tests.devstack.traffic.test_traffic import Arrived
+from tests.devstack.traffic.history import Arrived
 
 NOW_MS = 1_763_683_200_000
 

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from streams.config import PREFIX, Settings
 from streams.devstack import kafka_node
 from tests.conftest import free_port
+from tests.delivery.broker_log import BrokerLog
 from tests.delivery.processes import Child, until
 from tests.delivery.proxy import FaultProxy
 
@@ -64,6 +65,7 @@ class Kafka(Server):
         told = {listener: proxy.port for listener, proxy in zip(listeners, proxies, strict=True)}
         command = kafka_node.command(folder / "data", port, folder / "kafka.log", ways=told)
         super().__init__("kafka", command, port, proxies, folder / "kafka.out")
+        self.coordinators = BrokerLog(folder / "kafka.log")
 
 
 class Front(Server):

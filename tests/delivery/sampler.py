@@ -6,6 +6,7 @@ never wrongly bad. Only what lies between one sample and the next is fetched.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -28,12 +29,14 @@ _DURABLE = " UNION DISTINCT ".join(
 
 
 class Sample(NamedTuple):
-    """`committed` was seen after `before`; `durable` are the offsets between them that were in a table then."""
+    """`committed` was seen after `before`; `durable` are the offsets between them that were in a table then. `at` is
+    when, by `time.time`."""
 
     partition: int
     before: int
     committed: int
     durable: frozenset[int]
+    at: float = 0.0
 
 
 class Sampler:
@@ -79,11 +82,11 @@ class Sampler:
         position = await committed(admin, self._settings.store_group, TopicPartition(topic, partition))
         if position is None:
             return
-        before, now = self._seen[partition], position.offset
+        before, now, at = self._seen[partition], position.offset, time.time()
         if now == before:
             return
         rows = await asyncio.to_thread(
             database.rows, _DURABLE, topic=topic, partition=partition, begin=before, end=max(before, now)
         )
-        self.samples.append(Sample(partition, before, now, frozenset(row["kafka_offset"] for row in rows)))
+        self.samples.append(Sample(partition, before, now, frozenset(row["kafka_offset"] for row in rows), at))
         self._seen[partition] = now

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from tests.delivery import restarts
-from tests.delivery.parts import Front, WorkerProcess, environment_of
+from tests.delivery.parts import Front, Kafka, WorkerProcess, environment_of
 from tests.delivery.progress import Progress
 from tests.delivery.schedule import AGAIN_SECONDS, Step, Target
 from tests.delivery.soak_plan import Plan
@@ -34,7 +34,7 @@ class Soak:
     """`targets` are the plan's by name; `workers` by role, the first ones of each are those that may die."""
 
     def __init__(
-        self, plan: Plan, stack: Stack, targets: Mapping[str, Target], front: Front,
+        self, plan: Plan, stack: Stack, targets: Mapping[str, Target], kafka: Kafka, front: Front,
         workers: Mapping[str, Sequence[WorkerProcess]],
     ) -> None:  # fmt: skip
         self.plan = plan
@@ -49,7 +49,10 @@ class Soak:
         self.publications: Counter[str] = Counter()
         self.complaints: list[str] = []
         self.began = 0.0
-        self._stack, self._targets, self._front, self._workers = stack, targets, front, workers
+        self.mended = 0
+        """Brokers that were started again because a coordinator had failed."""
+        self._stack, self._targets, self._workers = stack, targets, workers
+        self._kafka, self._front = kafka, front
 
     @property
     def deaths(self) -> int:
@@ -64,6 +67,7 @@ class Soak:
             group.create_task(self._outage())
             group.create_task(self._rebalance())
             group.create_task(self._publish())
+            group.create_task(self._mend())
             group.create_task(self._until(self.plan.seconds))
 
     def calms(self, role: str, progress: Progress) -> list[tuple[float, float]]:
@@ -110,6 +114,17 @@ class Soak:
         self._front.supervise()
         await self._front.up()
         self.outage_seconds = time.monotonic() - began
+
+    async def _mend(self) -> None:
+        """Start a broker again whose coordinator has failed, as an operator must: a group has none until then."""
+        coordinators = self._kafka.coordinators
+        while self._left(self.plan.seconds) > 0:
+            before = coordinators.failed
+            coordinators.look()
+            if coordinators.failed > before:
+                self._kafka.kill()
+                self.mended += 1
+            await asyncio.sleep(1)
 
     async def _rebalance(self) -> None:
         """In each burst a rolling restart of one kind of worker and fewer and more of the other; in turns."""

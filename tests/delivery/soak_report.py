@@ -53,6 +53,7 @@ def result(
             for code in worker.exit_codes
             if code > 0
         ),
+        "brokers_mended": soak.mended,
         "publications": dict(soak.publications),
         "messages": dict(outcomes),
         "producers_renewed": ledger.renewed,

@@ -21,6 +21,7 @@ from streams.errors import SyncLogsError
 from streams.kafka import clients, topics
 from streams.kafka.partition import committed
 from tests.delivery import checkers
+from tests.delivery.broker_log import believed
 from tests.delivery.ledger import Ledger
 from tests.delivery.parts import Front, Kafka, WorkerProcess
 from tests.delivery.processes import Found, Process, until
@@ -163,7 +164,15 @@ class Stack:
 
     async def problems(self, ledger: Ledger, samples: Sequence[Sample] = ()) -> list[str]:
         """What every checker finds. Call it at rest, with both kinds of workers running."""
-        return checkers.everything(await self.look(), ledger.entries, samples)
+        return checkers.everything(await self.look(), ledger.entries, self.believed(samples))
+
+    def believed(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """The samples but those that a broker of ours has taken back."""
+        kafka = self.processes.get("kafka")
+        if not isinstance(kafka, Kafka):
+            return samples
+        kafka.coordinators.look()
+        return believed(samples, kafka.coordinators.out_of_step)
 
     async def close(self) -> None:
         """End its workers and drop its database; its topics stay, the broker goes with the run."""

@@ -73,7 +73,7 @@ async def _soak(seconds: float, stack: Stack, kafka: Kafka, front: Front, seed: 
         [worker.name for worker in mortal], [f"{role} 3" for role in ROLES],
     )  # fmt: skip
     targets: dict[str, Target] = {**stack.processes, **ways}
-    soak = Soak(plan, stack, targets, front, {r: [w for w in mortal if w.name.startswith(r)] for r in ROLES})
+    soak = Soak(plan, stack, targets, kafka, front, {r: [w for w in mortal if w.name.startswith(r)] for r in ROLES})
     progress, sampler = Progress(stack.settings), Sampler(stack.settings, stack.settings.partitions, every=1)
     resources = Resources(stack.processes)
     for process in (*stack.workers, kafka, front):
@@ -92,6 +92,7 @@ async def _soak(seconds: float, stack: Stack, kafka: Kafka, front: Front, seed: 
             problems = await problems_at_rest(stack, ledger, sampler.samples, seconds=REST_SECONDS)
         replay = f"python -m tests.delivery --seed {seed} --seconds {seconds:g} test_soak"
         found = soak_report.result(soak, stack, ledger, progress, resources, takeovers, problems, replay)
+        found["stale_answers_of_brokers"] = len(sampler.samples) - len(stack.believed(sampler.samples))
     found["problems"] += soak.complaints + _shortfalls(found, soak, progress, seconds) + slopes(
         life for life in resources.growths(soak.backlog) if life.name.startswith(ROLES)
     )  # fmt: skip

@@ -103,14 +103,18 @@ async def start(client: Startable) -> None:
     """Start a client; who is cancelled meanwhile first lets it come to an end, but not for longer than a second.
 
     aiokafka forgets a connection on which it asks for the cluster when it is cancelled: it would stay open until the
-    garbage collector comes by.
+    garbage collector comes by. Behind a broker that is silent for longer than that second it still does.
     """
     starting = asyncio.ensure_future(client.start())
+    starting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody else may look at it
     try:
         await asyncio.shield(starting)
     except asyncio.CancelledError:
-        await asyncio.wait([starting], timeout=LAST_SECONDS)
-        starting.cancel()
+        try:
+            await asyncio.wait([starting], timeout=LAST_SECONDS)
+        finally:
+            # Also where it is cancelled again: left to itself it would go on, and fence the partition's next owner.
+            starting.cancel()
         await asyncio.wait([starting])
         raise
 

@@ -6,6 +6,7 @@ import gc
 import itertools
 import json
 import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import psutil
@@ -16,6 +17,7 @@ from streams import config, logs
 from streams.config import Settings
 from streams.errors import KafkaUnavailable
 from streams.kafka import clients
+from streams.kafka.partition import OwnedPartition
 from tests.kafka.conftest import committed_records
 
 
@@ -57,27 +59,86 @@ async def test_a_patient_caller_goes_on_asking_and_says_so(capsys: pytest.Captur
 @pytest.mark.stack
 @pytest.mark.parametrize("make", [clients.idempotent_producer, clients.reader, clients.admin])
 async def test_a_start_that_is_cancelled_at_any_moment_leaves_no_connection(settings: Settings, make: Any) -> None:
+    with nothing_left(settings):
+        async for cancel in moments():
+            starting = asyncio.create_task(clients.started(lambda: make(settings), settings))
+            if not await cancel(starting):
+                await clients._discard(starting.result())
+
+
+@pytest.mark.stack
+async def test_a_partition_that_is_taken_away_while_it_is_opened_leaves_no_connection(settings: Settings) -> None:
+    with nothing_left(settings):
+        async for cancel in moments():
+            owned = OwnedPartition(settings, settings.store_group, TopicPartition(settings.records_topic, 0))
+            await cancel(asyncio.create_task(owned.open()))
+            await owned.close()
+
+
+async def test_a_start_that_is_cancelled_twice_ends_at_once() -> None:
+    """Left to itself it would go on, and fence whoever has the partition by then."""
+    client = Endless()
+    starting = asyncio.create_task(clients.start(client))
+    await client.begun.wait()
+    for _ in range(2):
+        starting.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait_for(client.ended.wait(), clients.LAST_SECONDS / 2)
+    assert starting.cancelled()
+
+
+class Endless:
+    """A client whose start never comes to an end by itself."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def start(self) -> None:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
+
+
+@contextlib.contextmanager
+def nothing_left(settings: Settings) -> Iterator[None]:
+    """As many connections to the broker after it as before."""
+
     def open_ones() -> int:
         port = int(settings.kafka.rpartition(":")[2])
-        return sum(one.raddr and one.raddr.port == port for one in psutil.Process().net_connections("tcp"))
+        return sum(bool(one.raddr) and one.raddr.port == port for one in psutil.Process().net_connections("tcp"))
 
-    before, moments = open_ones(), itertools.count()
+    before = open_ones()
     gc.disable()  # it would close what nobody holds
     try:
-        while True:
-            starting = asyncio.create_task(clients.started(lambda: make(settings), settings))
-            moment = next(moments)
-            await asyncio.wait([starting], timeout=moment * 0.0005)
-            if starting.done():
-                break
-            starting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await starting
-        await clients._discard(starting.result())
-        assert moment > 2, "it was cancelled at different moments"
+        yield
         assert open_ones() == before
     finally:
         gc.enable()
+
+
+async def moments() -> AsyncIterator[Callable[[asyncio.Task[Any]], Awaitable[bool]]]:
+    """What cancels a task later and later, and tells whether it did; the last time the task comes to its end."""
+    cancelled = -1
+
+    async def cancel(task: asyncio.Task[Any]) -> bool:
+        nonlocal cancelled
+        await asyncio.wait([task], timeout=number * 0.0005)
+        if task.done():
+            await task
+            return False
+        cancelled = number
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return True
+
+    for number in itertools.count():
+        yield cancel
+        if cancelled < number:
+            break
+    assert cancelled > 2, "it was cancelled at different moments"
 
 
 @pytest.mark.stack

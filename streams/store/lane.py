@@ -164,13 +164,15 @@ class Lane:
         rows = await self.parse(run)
         reach(Step.STORE_PARSED)
         bad_in_a_row = self._check_dead_letters(now, run, rows)
+        taken: list[Insert] = []
         for insert in rows.inserts():
             await self.insert(now, insert)
+            taken.append(insert)
             reach(Step.STORE_INSERTED)
         reach(Step.STORE_SETTLING)
         now = await self.settle(now._replace(bad_in_a_row=bad_in_a_row), rows)
         reach(Step.STORE_SETTLED)
-        self._measure(now, rows, run)
+        self._measure(run, rows, taken)
         self.busy, self._run = False, None
         return now
 
@@ -237,11 +239,11 @@ class Lane:
         metrics.POSITION.labels(*self._labels).set(now.position)
         return now
 
-    def _measure(self, now: State, rows: Rows, run: Run) -> None:
+    def _measure(self, run: Run, rows: Rows, taken: Sequence[Insert]) -> None:
         # Nothing of a run is counted before all of it is settled: what another owner has to finish is counted by that
-        # one, and what was consumed and what was stored are the same at any moment.
+        # one, so what was consumed and what was stored agree whenever nothing is under way.
         metrics.CONSUMED.labels("store").inc(len(run.records))
-        for insert in rows.inserts():
+        for insert in taken:
             metrics.STORED.labels(insert.table.table).inc(insert.rows)
         metrics.BATCH_RECORDS.labels("store").observe(len(run.records))
         metrics.TRUNCATED.inc(rows.truncated)

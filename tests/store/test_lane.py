@@ -85,7 +85,7 @@ async def test_an_owner_that_was_fenced_can_not_settle_its_run(stack: Stack) -> 
 
 
 async def test_rows_count_as_stored_when_their_run_is_settled_and_by_whom(stack: Stack) -> None:
-    """What was consumed and what was stored are always equal, also of a run that was taken away half stored."""
+    """What was consumed and what was stored agree, also of a run that was taken away half stored."""
     before = measured()
     await stack.send(*some(10), b"broken")
     async with stack.lane() as first, stack.lane() as second:

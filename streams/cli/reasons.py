@@ -1,8 +1,9 @@
 """The catalogue on the command line: what reasons there are, what one is, and which reason messages have."""
 
 import json
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
@@ -73,7 +74,7 @@ def classify_lines(messages: tuple[str, ...], explain: bool) -> None:
     """
     answer: Callable[[str], str] = _explained if explain else _reason_of()
     number = wrong = 0
-    for lines in [[*messages]] if messages else _blocks(click.get_binary_stream("stdin")):
+    for lines in [_texts(messages)] if messages else _blocks(click.get_binary_stream("stdin")):
         answers = []
         for line in lines:
             number += 1
@@ -90,6 +91,11 @@ def classify_lines(messages: tuple[str, ...], explain: bool) -> None:
     if wrong > _MOST_SHOWN:
         click.echo(f"and {wrong - _MOST_SHOWN} lines more whose direction is none", err=True)
     sys.exit(2 if wrong else 0)
+
+
+def _texts(arguments: Sequence[str]) -> list[str]:
+    """Of any bytes, as those of a line are read."""
+    return [os.fsencode(one).decode("utf-8", "replace") for one in arguments]
 
 
 def _blocks(source: BinaryIO) -> Iterator[list[str]]:

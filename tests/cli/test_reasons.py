@@ -82,6 +82,7 @@ def test_any_bytes_are_messages() -> None:
 def test_messages_can_be_given_instead_of_lines() -> None:
     done = run("classify", DUPLICATE, f"books_to_fsm\t{DUPLICATE}", "", input="not read")
     assert done.stdout.splitlines() == ["duplicate_record", "duplicate_record", "unclassified"]
+    assert json.loads(run("classify", "--explain", "no \udcff bytes").stdout)["template"] == "no \ufffd bytes"
     refused = run("classify", DUPLICATE, f"sideways\t{DUPLICATE}")
     assert (refused.exit_code, refused.stdout) == (2, "duplicate_record\n\n")
     assert "line 2: direction is 'sideways'" in refused.stderr

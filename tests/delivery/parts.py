@@ -66,6 +66,15 @@ class Kafka(Server):
         command = kafka_node.command(folder / "data", port, folder / "kafka.log", ways=told)
         super().__init__("kafka", command, port, proxies, folder / "kafka.out")
         self.coordinators = BrokerLog(folder / "kafka.log")
+        self._seen_failed = 0
+
+    def mend(self) -> bool:
+        """End the broker if a coordinator of it has failed since the last call, as an operator must: a group has none
+        until it is started again. Whether it was ended."""
+        pid = self.pid
+        self.coordinators.look()
+        seen, self._seen_failed = self._seen_failed, self.coordinators.failed
+        return self.coordinators.failed > seen and self.pid == pid and self.kill() is not None
 
 
 class Front(Server):

@@ -116,14 +116,8 @@ class Soak:
         self.outage_seconds = time.monotonic() - began
 
     async def _mend(self) -> None:
-        """Start a broker again whose coordinator has failed, as an operator must: a group has none until then."""
-        coordinators = self._kafka.coordinators
         while self._left(self.plan.seconds) > 0:
-            before = coordinators.failed
-            coordinators.look()
-            if coordinators.failed > before:
-                self._kafka.kill()
-                self.mended += 1
+            self.mended += self._kafka.mend()
             await asyncio.sleep(1)
 
     async def _rebalance(self) -> None:

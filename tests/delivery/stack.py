@@ -172,7 +172,7 @@ class Stack:
         if not isinstance(kafka, Kafka):
             return samples
         kafka.coordinators.look()
-        return believed(samples, kafka.coordinators.out_of_step)
+        return believed(samples, kafka.coordinators.moments(self.settings.store_group))
 
     async def close(self) -> None:
         """End its workers and drop its database; its topics stay, the broker goes with the run."""

@@ -1,12 +1,16 @@
 """Which answers of a broker are no evidence: only those that it has taken back itself."""
 
 import datetime as dt
+import sys
 from pathlib import Path
 
 import pytest
 
+from streams.config import load
 from tests.delivery.broker_log import BrokerLog, believed
+from tests.delivery.parts import Kafka
 from tests.delivery.sampler import Sample
+from tests.delivery.stack import Stack
 
 OUT_OF_STEP = (
     "2026-11-28T10:00:20,500 ERROR [GroupCoordinator id=1] The state machine of the coordinator __consumer_offsets-3 "
@@ -29,11 +33,11 @@ def test_a_log_is_read_on_from_where_it_was_and_half_a_line_waits(tmp_path: Path
         out.write("2026-11-28T10:00:01,000 INFO  Started\n" + OUT_OF_STEP + FAILED[:60])
         out.flush()
         log.look()
-        assert (log.out_of_step, log.failed) == ([SAID], 0)
+        assert (log.out_of_step, log.failed) == ([(3, SAID)], 0)
         out.write(FAILED[60:])
     log.look()
     log.look()
-    assert (log.out_of_step, log.failed) == ([SAID], 1)
+    assert (log.out_of_step, log.failed) == ([(3, SAID)], 1)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +57,33 @@ def test_an_offset_that_went_back_counts_unless_broker_and_a_later_look_take_it_
 ) -> None:
     before = Sample(0, 0, 900, frozenset(), SAID - 5)
     assert believed([before, STALE, later], said) == ([before, later] if excused else [before, STALE, later])
+
+
+@pytest.mark.parametrize(("group", "excused"), [("t23086e8edf-store", True), ("t23086e8edf-count", False)])
+async def test_only_the_groups_own_coordinator_is_heard(tmp_path: Path, group: str, excused: bool) -> None:
+    """Kafka 4.3.1 had the first on __consumer_offsets-3, the other on __consumer_offsets-1."""
+    kafka = Kafka(tmp_path, ways=0)
+    (tmp_path / "kafka.log").write_text(OUT_OF_STEP)
+    stack = Stack(load(store_group=group), tmp_path, {"kafka": kafka})
+    later = Sample(0, 300, 950, frozenset(), SAID)
+    assert stack.believed([STALE, later]) == ([later] if excused else [STALE, later])
+    await stack.close()
+
+
+def test_a_broker_whose_coordinator_failed_is_ended_once(tmp_path: Path) -> None:
+    kafka = Kafka(tmp_path, ways=0)
+    kafka.command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    kafka.start()
+    try:
+        assert not kafka.mend()
+        (tmp_path / "kafka.log").write_text(OUT_OF_STEP + FAILED)
+        assert kafka.mend() and kafka.pid is None
+        kafka.start()
+        assert not kafka.mend() and kafka.pid is not None
+    finally:
+        kafka.finish()
+
+
+def test_a_broker_that_is_down_already_is_not_ended_again(tmp_path: Path) -> None:
+    (tmp_path / "kafka.log").write_text(FAILED)
+    assert not Kafka(tmp_path, ways=0).mend()

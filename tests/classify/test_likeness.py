@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from schemas.reasons import CATALOGUE, UNCLASSIFIED, CatalogueError
@@ -168,6 +168,8 @@ def test_a_word_of_a_known_stem_speaks_as_the_stem_does_also_after_very_many_oth
 HEAD, NONE, *LINES = (line.split("\t") for line in WEIGHTS.splitlines()[2:])
 NUMBERS = {trait: [*map(int, numbers)] for trait, *numbers in LINES}
 STEMS = [trait for trait in NUMBERS if " " not in trait]
+PAIRS = [*(pair for pair in NUMBERS if " " in pair)][::1500] + [*(pair for pair in NUMBERS if "| " in pair)][::300]
+"""Few enough that most draws have some of them twice."""
 
 
 def added_up(code: str, template: str) -> str:
@@ -195,6 +197,20 @@ def test_the_reason_is_that_of_the_largest_sum_of_what_the_file_says() -> None:
 def test_it_is_so_with_words_that_come_again_or_that_nobody_knows_and_with_codes(words: list[str], code: str) -> None:
     template = " ".join(words)
     assert likeness().verdict(code, template, silent).reason == added_up(code, template)
+
+
+@given(st.lists(st.sampled_from(PAIRS), min_size=2, max_size=10))
+def test_stems_and_pairs_that_come_again_are_taken_off_exactly(drawn: list[str]) -> None:
+    model = likeness()
+    places = [*map(model._places.__getitem__, " ".join(drawn).split()), model._bar]
+    assume(len({*places}) >= 4)  # others are not judged
+    alone, pairs = model._weights, list(pairwise([model._bar, *places]))
+
+    def said(pair: tuple[int, int]) -> int:
+        return model._after[pair[0]].get(pair[1], alone[pair[1]])
+
+    once = sum(alone[place] for place in {*places}) + sum(said(pair) - alone[pair[1]] for pair in {*pairs})
+    assert sum(map(said, pairs)) - model._said_again(places) == once
 
 
 def test_a_code_apart_speaks_by_its_words() -> None:

@@ -96,8 +96,9 @@ def show(found: dict[str, Any]) -> None:
             continue
         if name == "growth":
             for life in value:
-                print(f"  {life['process']:14} {life['seconds']:5} s  {life['megabytes'][0]:7.1f} -> "
-                      f"{life['megabytes'][1]:7.1f} MB ({life['megabytes_an_hour']:+8.1f} MB/h)  handles "
+                memory = " -> ".join(f"{one:7.1f}" for one in life["megabytes"])
+                print(f"  {life['process']:14} {life['seconds']:5} s  {memory} MB "
+                      f"({life['megabytes_an_hour']:+8.1f} MB/h)  handles "
                       f"{life['handles'][0]:g} -> {life['handles'][1]:g}  threads {life['threads'][0]:g} -> "
                       f"{life['threads'][1]:g}")  # fmt: skip
         elif isinstance(value, dict):

@@ -4,6 +4,7 @@ What a process spends on starting is measured on an empty topic and taken off, s
 """
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -13,8 +14,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
-from aiokafka import TopicPartition
+from aiokafka import OffsetAndMetadata, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from streams.clickhouse.client import connect
 from streams.clickhouse.migrate import migrate
@@ -89,7 +91,9 @@ async def settled(worker: Worker, seconds: float = 300) -> float:
     try:
         while time.monotonic() < deadline:
             ends = await reader.end_offsets(tps)
-            done = await admin.list_consumer_group_offsets(worker.group, partitions=tps)
+            done: dict[TopicPartition, OffsetAndMetadata] = {}
+            with contextlib.suppress(GroupCoordinatorNotAvailableError):  # of a new broker
+                done = await admin.list_consumer_group_offsets(worker.group, partitions=tps)
             if all(tp in done and done[tp].offset >= ends[tp] and ":" not in done[tp].metadata for tp in tps):
                 return worker.cpu()
             worker.cpu()

@@ -124,7 +124,8 @@ async def moments() -> AsyncIterator[Callable[[asyncio.Task[Any]], Awaitable[boo
 
     async def cancel(task: asyncio.Task[Any]) -> bool:
         nonlocal cancelled
-        await asyncio.wait([task], timeout=number * 0.0005)
+        for _ in range(number * 5):  # turns of the loop: a timer knows milliseconds, and a start takes one
+            await asyncio.sleep(0)
         if task.done():
             await task
             return False

@@ -224,12 +224,12 @@ def test_before_the_first_publication_lists_are_empty_and_say_so(empty: Empty) -
 
 
 def test_a_snapshot_is_honoured_while_its_rows_stand(empty: Empty) -> None:
-    """1 may have lost rows to the TTL; 2 and 3 were replaced by 4, two days and minutes ago; 4 and 5 stand."""
+    """1 may have lost rows to the TTL; 2 was replaced by 3, two days ago; 3 and all behind it stand."""
     database, make = empty
     now = clock.now()
     seeded.pointer(database, 1, [FIRST], CUT - 40 * DAY)
-    seeded.pointer(database, 2, [FIRST], CUT - 9 * DAY, published_at=now - 3 * DAY)
-    seeded.pointer(database, 3, [SECOND], CUT - 8 * DAY, published_at=now - 2 * DAY)
+    seeded.pointer(database, 2, [FIRST], CUT - 7 * DAY, published_at=now - 3 * DAY)
+    seeded.pointer(database, 3, [SECOND], CUT - 7 * DAY, published_at=now - 2 * DAY)
     seeded.pointer(database, 4, [SECOND, FIRST], CUT - 7 * DAY, published_at=now - DAY)
     seeded.pointer(database, 5, [SECOND, FIRST, seeded.CRASHED], CUT, published_at=now)
     with make() as client:

@@ -157,7 +157,7 @@ async def test_of_publishers_that_run_at_once_each_number_is_won_by_one(stack: S
         waits = f"{Step.PUBLISH_POINTING}:delay=2@1"  # so that all have appended before one of them points
         publishers = [await Publisher.started(stack, armed) for armed in (waits, waits, "")]
         ends = [await publisher.ended() for publisher in publishers]
-        assert [code for code, _ in ends] == [0, 0, 0], ends
+        assert [code for code, _ in ends] == [0, 0, 0], "\n".join(said for _, said in ends)
         assert any("another publisher was faster" in said for _, said in ends), ends
 
 
@@ -171,7 +171,7 @@ async def test_a_publisher_that_slept_while_another_published_changes_nothing(st
         number = latest(stack)
         sleeper.process.send_signal(signal.SIGCONT)
         code, said = await sleeper.ended()
-        assert code == 0 and "another publisher was faster" in said
+        assert code == 0 and "another publisher was faster" in said, said
         assert latest(stack) == number
 
 

@@ -27,8 +27,13 @@ FETCH_BYTES = 1 << 19
 FETCH_MIN_BYTES = FETCH_BYTES // 2
 """Less than a partition may give, or a backlog in a single partition would wait for more at every fetch."""
 FETCH_WAIT_MS = 400
+RECORDS_AT_ONCE = 10_000
+"""Most records of one fetch, which is bounded by what they take compressed: tiny ones that are much alike are many."""
 RUNS_IN_HAND = 4
-"""Most runs that wait for the agent. Faust's own limit is 4,096 events, which here would be gigabytes."""
+"""Nothing is fetched while so many runs wait for the agent. Faust fetches faster than anybody counts; its own limit is
+4,096 events, which here would be gigabytes, and it drops the `maxsize` that `App.topic` is given."""
+LOOK_SECONDS = 0.01
+"""How long a fetch then waits before it looks again: less than the agent takes for a run."""
 
 Run: TypeAlias = list[Any]
 
@@ -51,9 +56,17 @@ class RunConsumer(stock.Consumer):
         return RunThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Run]]:
-        """One 'record' a partition and fetch: the list of its records."""
+        """One 'record' a partition and fetch: the list of its records. None while enough are in hand."""
+        if self.runs_in_hand() >= RUNS_IN_HAND:
+            await asyncio.sleep(LOOK_SECONDS)
+            return {}
         fetched = await super()._getmany(active_partitions, timeout)
         return {tp: [records] for tp, records in fetched.items() if records}
+
+    def runs_in_hand(self) -> int:
+        """Runs that wait in the agent's queue: Faust's flow control knows all queues, and empties them when partitions
+        move."""
+        return sum(queue.qsize() for queue in self.app.flow_control._queues)
 
     def _to_message(self, tp: TP, records: Run) -> ConsumerMessage:
         """A message at the last record's offset, so that Faust's read offset is right, with the run as its value."""
@@ -145,6 +158,7 @@ def application(settings: Settings) -> tuple[App, Any]:
         broker_heartbeat_interval=clients.HEARTBEAT_SECONDS,
         broker_request_timeout=max(90.0, settings.session_seconds + 10),  # Faust refuses a shorter one than the session
         broker_max_poll_interval=86_400.0,
+        broker_max_poll_records=RECORDS_AT_ONCE,
         broker_commit_interval=1e6,  # the ledgers commit, in their transactions
         stream_wait_empty=False,  # a run that is cut short is read again; waiting for it could hang a rebalance
     )
@@ -156,7 +170,6 @@ def application(settings: Settings) -> tuple[App, Any]:
         value_type=bytes,
         value_serializer="raw",
         partitions=settings.partitions,
-        maxsize=RUNS_IN_HAND,
         acks=False,
     )
     return app, source

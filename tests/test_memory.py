@@ -5,6 +5,7 @@ import gc
 import weakref
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from streams import memory
@@ -38,3 +39,20 @@ def test_what_is_loaded_is_not_looked_at_again() -> None:
     memory.settle()
     assert gc.get_freeze_count() > 1000
     assert gc.get_threshold()[0] == 100_000
+
+
+async def test_what_a_backlog_took_is_given_back_though_some_of_it_lives_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "SWEEP_SECONDS", 0.01)
+    backlog = [b"%1500d" % number for number in range(50_000)]  # 75 MB of Kafka values
+    kept = backlog[4_999::5_000]
+    most = psutil.Process().memory_info().rss
+    del backlog
+    assert psutil.Process().memory_info().rss > most - 25_000_000, "nothing to give back: the test shows nothing"
+    sweeping = asyncio.create_task(memory.sweep())
+    async with asyncio.timeout(10):
+        while psutil.Process().memory_info().rss > most - 50_000_000:
+            await asyncio.sleep(0.01)
+    sweeping.cancel()
+    assert len(kept) == 10

@@ -41,6 +41,8 @@ class Growth(NamedTuple):
     megabytes: tuple[float, float, float]
     handles: tuple[float, float]
     threads: tuple[float, float]
+    course: tuple[float, ...]
+    """Megabytes at a dozen looks from the first to the last: a step, a slope, or a hump."""
 
     @property
     def megabytes_an_hour(self) -> float:
@@ -52,7 +54,10 @@ class Growth(NamedTuple):
         first, _, last = self.megabytes
         found = []
         if last - first > max(MOST_MEGABYTES, MOST_SHARE * first):
-            found.append(f"{self.name} grew from {first:.0f} to {last:.0f} MB in a life of {self.seconds:.0f} s")
+            found.append(
+                f"{self.name} grew from {first:.0f} to {last:.0f} MB in a life of {self.seconds:.0f} s: "
+                + " ".join(f"{one:.0f}" for one in self.course)
+            )
         for what, (before, after), most in (
             ("file handles", self.handles, MOST_HANDLES), ("threads", self.threads, MOST_THREADS),
         ):  # fmt: skip
@@ -138,4 +143,5 @@ def _growth(name: str, looks: list[Look]) -> Growth:
         ),
         (median(look.handles for look in first), median(look.handles for look in last)),
         (median(look.threads for look in first), median(look.threads for look in last)),
+        tuple(looks[number * (len(looks) - 1) // 11].megabytes for number in range(12)),
     )  # fmt: skip

@@ -34,6 +34,11 @@ def test_memory_that_grew_is_told(megabytes: tuple[float, ...], told: bool) -> N
     assert len(found) == told and all(problem.startswith("count 3 grew from 10") for problem in found)
 
 
+def test_its_course_is_told_from_the_first_look_to_the_last() -> None:
+    (found,) = (problem for problem in slopes(life(100, 150).growths()) if " MB " in problem)
+    assert found.endswith(" s: " + " ".join(["100"] * 6 + ["150"] * 6))
+
+
 def test_file_handles_that_stay_open_are_told() -> None:
     (found,) = slopes(life(*[100.0] * 9).growths())
     assert found.startswith("count 3 went from 23 to ") and "file handles" in found

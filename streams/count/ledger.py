@@ -225,7 +225,10 @@ class Ledger:
         metrics.TRANSACTION.labels("count").observe(time.perf_counter() - started)
 
     async def close(self) -> None:
-        """What was not flushed is read again by the next owner."""
+        """What was not flushed is read again by the next owner; so is a run that is still in hand."""
+        # It may never have been opened: the agent, which is one for all partitions, would wait for that for ever.
+        self.stopped = self.stopped or "given back"
+        self.ready.set()
         async with self._flushing:
             await self._owned.close()
 

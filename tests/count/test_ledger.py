@@ -60,6 +60,19 @@ async def test_runs_again_and_overlapping_are_counted_once(cluster: Cluster) -> 
         assert (ledger.position, ledger.committed) == (SENT, SENT)
 
 
+async def test_a_ledger_that_goes_before_it_was_opened_lets_go_of_a_run(cluster: Cluster) -> None:
+    """Faust has one agent for all partitions: one that waits for such a ledger would wait for ever."""
+    app, _ = driver.application(cluster.settings)
+    table = driver.table(app, "counts-0", 1)
+    ledger = Ledger(cluster.settings, cluster.source(0), table, LogReader(cluster.settings))
+    applying = asyncio.create_task(ledger.apply(await _records(cluster)))
+    await asyncio.sleep(0)
+    await ledger.close()
+    async with asyncio.timeout(5):
+        await applying
+    assert (ledger.position, ledger.committed) == (0, 0)
+
+
 async def test_what_faust_skipped_is_read_from_kafka(cluster: Cluster) -> None:
     records = await _records(cluster)
     before = metrics.REREAD._value.get()

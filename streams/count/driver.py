@@ -28,12 +28,13 @@ FETCH_MIN_BYTES = FETCH_BYTES // 2
 """Less than a partition may give, or a backlog in a single partition would wait for more at every fetch."""
 FETCH_WAIT_MS = 400
 RECORDS_AT_ONCE = 10_000
-"""Most records of one fetch, which is bounded by what they take compressed: tiny ones that are much alike are many."""
-RUNS_IN_HAND = 4
-"""Nothing is fetched while so many runs wait for the agent. Faust fetches faster than anybody counts; its own limit is
-4,096 events, which here would be gigabytes, and it drops the `maxsize` that `App.topic` is given."""
+"""Most records of one fetch. FETCH_BYTES bounds only what they take compressed: of tiny ones that are much alike it
+holds very many."""
+RUNS_WAITING = 4
+"""Nothing more is taken over from aiokafka while so many runs wait for the agent. Faust fetches faster than anybody
+counts; its own limit is 4,096 events, which here would be gigabytes, and it drops the `maxsize` of `App.topic`."""
 LOOK_SECONDS = 0.01
-"""How long a fetch then waits before it looks again: less than the agent takes for a run."""
+"""How long a fetch then waits before it looks again: less than the agent takes for a full run."""
 
 Run: TypeAlias = list[Any]
 
@@ -56,16 +57,15 @@ class RunConsumer(stock.Consumer):
         return RunThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Run]]:
-        """One 'record' a partition and fetch: the list of its records. None while enough are in hand."""
-        if self.runs_in_hand() >= RUNS_IN_HAND:
+        """One 'record' a partition and fetch: the list of its records. Nothing while enough runs wait."""
+        if self.runs_waiting() >= RUNS_WAITING:
             await asyncio.sleep(LOOK_SECONDS)
             return {}
         fetched = await super()._getmany(active_partitions, timeout)
         return {tp: [records] for tp, records in fetched.items() if records}
 
-    def runs_in_hand(self) -> int:
-        """Runs that wait in the agent's queue: Faust's flow control knows all queues, and empties them when partitions
-        move."""
+    def runs_waiting(self) -> int:
+        """In the agent's queue: Faust's flow control knows all queues, and empties them when partitions move."""
         return sum(queue.qsize() for queue in self.app.flow_control._queues)
 
     def _to_message(self, tp: TP, records: Run) -> ConsumerMessage:

@@ -12,6 +12,7 @@ import faust
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.consumer import fetcher
+from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.stores import memory
@@ -105,6 +106,21 @@ def test_raw_records_are_aiokafkas_without_the_cost() -> None:
     assert [[getattr(record, name) for name in fields] for record in raw_records] == told
     assert len(told) == 300
     assert stock_records.next_fetch_offset == raw_records.next_fetch_offset == 300
+
+
+async def test_raw_records_can_be_taken_some_at_a_time() -> None:
+    """A fetch of RECORDS_AT_ONCE leaves the rest where it is, and the position behind what it took."""
+    state = SubscriptionState()
+    state.assign_from_user([SOURCE])
+    assignment = state.subscription.assignment
+    assignment.state_value(SOURCE).seek(0)
+    records = driver.RawRecords(SOURCE, _fetched(), [], 0, None, None, True, 1)
+    result = fetcher.FetchResult(SOURCE, assignment=assignment, partition_records=records, backoff=0)
+    for begin in (0, 120, 240):
+        some = result.getall(120)
+        assert [record.offset for record in some] == list(range(begin, min(begin + 120, 300)))
+        assert assignment.state_value(SOURCE).position == some[-1].offset + 1
+    assert not result.has_more()
 
 
 def test_raw_records_are_what_a_fetcher_makes() -> None:

@@ -26,7 +26,8 @@ WANTED_AT_LEAST = {
 WANTED = {
     "count_ratio": 0.5, "store_ratio": 0.85, "count_steady_us": 18, "store_steady_us": 25, "count_visible_p99_s": 2,
     "store_visible_p99_s": 2, "restore_100k_s": 10, "count_memory_mib": 400, "store_memory_mib": 400,
-    "count_memory_spread": 0.1, "store_memory_spread": 0.1, "classify_worst_ms": 1,
+    "count_memory_spread": 0.1, "store_memory_spread": 0.1, "count_drain_mib": 400, "store_drain_mib": 400,
+    "classify_worst_ms": 1,
 }  # fmt: skip
 
 

@@ -55,6 +55,12 @@ class Worker:
     def memory(self) -> int:
         return int(self._ps.memory_info().rss)
 
+    def most_memory(self) -> int:
+        """The most bytes that were ever resident, by the kernel's account."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        (line,) = (line for line in status if line.startswith("VmHWM"))
+        return int(line.split()[1]) << 10
+
     def end(self, kill: bool = False) -> None:
         if self.process.poll() is None:
             self.process.kill() if kill else self.process.terminate()

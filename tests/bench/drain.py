@@ -4,7 +4,7 @@ import asyncio
 import time
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from streams import clock
 from streams.config import Settings
@@ -27,30 +27,37 @@ async def fill(settings: Settings, events: int, seed: int) -> int:
 async def drain(
     base: dict[str, object], events: int, rounds: int, say: Callable[[str], None]
 ) -> dict[str, list[float]]:  # fmt: skip
-    """CPU microseconds an event and events a second of each contestant, a value a round."""
+    """CPU microseconds an event, events a second and most memory (MiB) of each contestant, a value a round."""
     found: dict[str, list[float]] = {}
     async with fresh(base, "backlog") as full, fresh(base, "empty") as empty:
         messages = await fill(full, events, seed=1)
         say(f"backlog of {messages:,} messages, {full.partitions} partitions")
         for number in range(rounds):
             for role in CONTESTANTS:
-                idle, _ = await _cpu(base, role, f"{role}_idle{number}", empty.records_topic, None)
-                cpu, wall = await _cpu(base, role, f"{role}_{number}", full.records_topic, messages)
-                found.setdefault(f"{role}_us", []).append((cpu - idle) / messages * 1e6)
-                found.setdefault(f"{role}_per_s", []).append(messages / wall)
-                say(f"round {number + 1} {role}: {found[f'{role}_us'][-1]:.2f} us, {messages / wall:,.0f} a second")
+                idle = await _run(base, role, f"{role}_idle{number}", empty.records_topic, idle=True)
+                run = await _run(base, role, f"{role}_{number}", full.records_topic)
+                us, rate = (run.cpu - idle.cpu) / messages * 1e6, messages / run.wall
+                for name, value in (("us", us), ("per_s", rate), ("drain_mib", run.mib)):
+                    found.setdefault(f"{role}_{name}", []).append(value)
+                say(f"round {number + 1} {role}: {us:.2f} us, {rate:,.0f} a second, at most {run.mib:.0f} MiB")
     return found
 
 
-async def _cpu(base: dict[str, object], role: str, name: str, topic: str, messages: int | None) -> tuple[float, float]:
-    """CPU and wall seconds of a worker from its start until it has settled the topic."""
+class Run(NamedTuple):
+    """Seconds of CPU and of time from a worker's start until it has settled the topic, and the most memory it took."""
+
+    cpu: float
+    wall: float
+    mib: float
+
+
+async def _run(base: dict[str, object], role: str, name: str, topic: str, idle: bool = False) -> Run:
     async with fresh(base, name, topic) as settings:
         started = time.monotonic()
         worker = Worker(role, settings)
         try:
-            if messages is None:
-                return await _started(worker), 1.0
-            return await settled(worker), time.monotonic() - started
+            cpu = await (_started(worker) if idle else settled(worker))
+            return Run(cpu, time.monotonic() - started, worker.most_memory() / 2**20)
         finally:
             worker.end()
 

@@ -38,5 +38,7 @@ def _trim() -> Callable[[int], object]:
     backlog took before it.
     """
     with contextlib.suppress(OSError, AttributeError):
-        return ctypes.CDLL(None).malloc_trim
+        trim = ctypes.CDLL(None).malloc_trim
+        trim.argtypes = (ctypes.c_size_t,)
+        return trim
     return lambda _: None

@@ -97,8 +97,9 @@ def _insert(connection: Any, head: InsertHead, data: Iterator[bytes]) -> dict[st
 
 
 _CAUGHT_BY_THE_ENGINE = (48, 53, 696)
-"""Met in the planning and reading of a SELECT, which goes on without what it tried. An INSERT that meets one reports it
-by itself."""
+"""NOT_IMPLEMENTED, TYPE_MISMATCH, ASYNC_LOAD_CANCELED: met in the planning and reading of a SELECT, which goes on
+without what it tried. An INSERT that meets one at its head or in its data reports it by itself; in writing rows it
+can't meet one where no view and no constraint computes anything from them."""
 
 _Errors = dict[int, tuple[int, bool, str, str]]
 
@@ -117,8 +118,8 @@ def _look_for_errors(before: _Errors, after: _Errors) -> None:
     """QueryFailed where the engine met an error during an INSERT, as it may and yet report rows as written: no space
     left, too many parts, a constraint. Whoever believed it would lose them.
 
-    Only the last statement of each error is known. Where another's may hide one of ours the status is unknown, and
-    sending the same block again is harmless.
+    Only the last statement of each error is known. Where another's may hide one of ours, and the error is none that the
+    engine meets in the SELECTs of others all day, the status is unknown, and sending the same block again is harmless.
     """
     for code, (value, mine, name, text) in after.items():
         met = value - before[code][0] if code in before else value

@@ -7,7 +7,7 @@ by every client; an error text inside a file, or a file that just ends early, wo
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from starlette.responses import Response, StreamingResponse
@@ -26,7 +26,7 @@ from streams.web.problems import Problem
 from streams.web.site import InDirection, Read, Reading
 
 ReasonCode = Annotated[str | None, Query(min_length=1, max_length=64)]
-Period = Annotated[str, Query(pattern="^(62d|26w)$")]
+Period = Literal["62d", "26w"]
 
 
 class BrokenOff(Exception):

@@ -195,7 +195,7 @@ def test_directions_are_apart(client: httpx.Client) -> None:
         ("syncs?limit=abc", "limit is 'abc'"),
         ("syncs?limit=0", "limit is '0'"),
         ("failures?limit=1001", "limit is '1001'"),
-        ("reasons?period=1y", "period is '1y'"),
+        ("reasons?period=1y", "period is '1y': Input should be '62d' or '26w'."),
         ("failures?reason=", "reason is ''"),
     ],
 )

@@ -2,7 +2,8 @@
 
 Faust spends about a hundred microseconds on each event, whatever the event is. Here an event is a run: all records of a
 partition that came with one fetch; `event.value` is the list of them. Every override says why it is there and is pinned
-by a test of its name in tests/count/test_driver.py, since none of it is a public interface.
+by a test of its name in tests/count/test_driver.py (what waits: test_backlog.py), since none of it is a public
+interface.
 """
 
 import asyncio

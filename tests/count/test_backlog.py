@@ -12,15 +12,15 @@ from streams.count import driver
 from tests.count.cluster import Cluster
 from tests.count.process import Process
 from tests.delivery.flood import Flood
+from tests.delivery.processes import until
 
 pytestmark = pytest.mark.stack
 BACKLOG = 3_000
-NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest.fixture
 async def cluster(kafka: str) -> AsyncIterator[Cluster]:
-    async with Cluster(kafka, partitions=2, clickhouse=NOWHERE) as cluster:
+    async with Cluster(kafka, partitions=2, clickhouse="http://127.0.0.1:9") as cluster:
         yield cluster
 
 
@@ -47,12 +47,6 @@ class BusyAgent:
         return counted
 
 
-async def until(seen: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not seen():
-            await asyncio.sleep(0.02)
-
-
 async def looked(consumer: Any, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Return when it has looked so often how many runs wait."""
     looks, waiting = asyncio.Semaphore(0), consumer.runs_waiting
@@ -73,18 +67,25 @@ async def test_no_more_is_fetched_than_a_few_runs_while_the_agent_is_busy(
     monkeypatch.setattr(driver, "RECORDS_AT_ONCE", 100)
     await cluster.send(b"%d" % number for number in range(BACKLOG))
     agent = BusyAgent(cluster)
+    consumer: Any = agent.app.consumer
     monkeypatch.setattr(stock.Consumer, "_getmany", agent.counting(stock.Consumer._getmany))
+
+    async def full() -> bool:
+        return bool(consumer.runs_waiting() >= driver.RUNS_WAITING)
+
+    async def all_taken() -> bool:
+        return agent.taken >= BACKLOG
+
     try:
         await agent.app.start()
-        consumer: Any = agent.app.consumer
-        await until(lambda: consumer.runs_waiting() >= driver.RUNS_WAITING)
+        await until("as many runs wait as may", full)
         in_hand = agent.fetched
         # One run is with the agent, and with the last one may have come another of the other partition.
         assert in_hand <= (driver.RUNS_WAITING + 2) * 100
         await looked(consumer, 30, monkeypatch)
         assert (agent.fetched, agent.taken) == (in_hand, 0)
         agent.free.set()
-        await until(lambda: agent.taken >= BACKLOG)
+        await until("the agent has taken the backlog", all_taken)
     finally:
         agent.free.set()
         await agent.app.stop()
@@ -93,8 +94,12 @@ async def test_no_more_is_fetched_than_a_few_runs_while_the_agent_is_busy(
 
 async def test_a_backlog_is_counted_once_though_its_partitions_move_meanwhile(cluster: Cluster, tmp_path: Path) -> None:
     flood = Flood(cluster.settings)
+
+    async def enough() -> bool:
+        return flood.sent >= 200_000
+
     async with flood.flowing(100_000):
-        await until(lambda: flood.sent >= 200_000)
+        await until("Kafka has the backlog", enough)
     workers = [Process(cluster.settings, tmp_path / f"{number}.log") for number in range(2)]
     try:
         counted = [sum(sum(counts.values()) for counts in entries.values()) for entries in await cluster.counted(60)]
